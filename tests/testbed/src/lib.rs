@@ -5,7 +5,9 @@
 //! that started it ends, also when that is killed.
 
 pub mod base;
+pub mod control_plane;
 pub mod install;
 pub mod rabbitmq;
 
+pub use control_plane::{ControlPlane, control_plane};
 pub use rabbitmq::{RabbitMq, rabbitmq};
