@@ -7,7 +7,9 @@
 pub mod base;
 pub mod control_plane;
 pub mod install;
+pub mod kwok;
 pub mod rabbitmq;
 
 pub use control_plane::{ControlPlane, control_plane};
+pub use kwok::Kwok;
 pub use rabbitmq::{RabbitMq, rabbitmq};

@@ -141,6 +141,11 @@ impl ControlPlane {
         wait::until(&what, Duration::from_secs(30), async || Ok(accounts.get_opt("default").await?.map(drop))).await
     }
 
+    /// The path of a program built with the control plane.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.path(name)
+    }
+
     /// `kubectl` with the administrator's KUBECONFIG.
     pub fn kubectl(&self) -> Command {
         self.tool("kubectl")
@@ -153,7 +158,7 @@ impl ControlPlane {
 
     fn tool(&self, name: &str) -> Command {
         let folder = |name: &str| self.scratch.path().join("tools").join(name);
-        let mut command = Command::new(self.programs.path(name));
+        let mut command = Command::new(self.program(name));
         command.env("KUBECONFIG", &self.kubeconfig).env("KUBECACHEDIR", folder("kubectl"));
         for kind in ["CACHE", "CONFIG", "DATA"] {
             command.env(format!("HELM_{kind}_HOME"), folder("helm").join(kind.to_lowercase()));
