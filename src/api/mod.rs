@@ -1,1 +1,18 @@
+//! The API of `agentworkers.io/v1alpha1`: what a user writes, what the operator answers.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`spec`], [`status`] | the types, whose doc comments are what `kubectl explain` prints |
+//! | [`names`] | every label, annotation, environment variable, condition type and reason |
+//! | [`conditions`] | setting a condition the Kubernetes way |
+//! | [`duration`], [`quantity`] | the two notations a spec uses, as numbers |
 
+pub mod conditions;
+pub mod duration;
+pub mod names;
+pub mod quantity;
+pub mod spec;
+pub mod status;
+
+pub use spec::{AgentWorkerPool, AgentWorkerPoolSpec};
+pub use status::AgentWorkerPoolStatus;

@@ -1,0 +1,51 @@
+//! `spec.worker`: who does the tasks.
+
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Credentials;
+
+/// Who does the tasks: exactly one of template and targetRef.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Worker {
+    /// A pod template, as in a Deployment. The operator owns a Deployment named after the pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<PodTemplateSpec>,
+    /// A Deployment that someone else owns: the operator writes its scale and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_ref: Option<TargetRef>,
+    /// The container that consumes the queue; with template it gets the AWP_ environment.
+    /// Default: the first container
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// The container whose memory limit decides prefetch. Default: the same as container
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_container: Option<String>,
+    /// The workers' broker login, mounted as files `username` and `password` in AWP_CREDENTIALS_DIR.
+    /// With template only. Default: the broker's credentials
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+    /// Port of the worker's status endpoint (GET /status), 1 to 65535. `awp worker` serves it. With
+    /// it the operator knows which workers are idle at once; without it the broker has to tell.
+    /// Default: no endpoint. Example: 9464
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_port: Option<u16>,
+    /// How long one task may run; `awp worker` ends a longer one and dead-letters it. At most
+    /// drain.timeout. With template only. A duration. Default: drain.timeout. Example: 25m
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_timeout: Option<String>,
+}
+
+/// A Deployment in the pool's namespace.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetRef {
+    /// apps/v1
+    pub api_version: String,
+    /// Deployment
+    pub kind: String,
+    /// Name of the Deployment, in the pool's namespace.
+    pub name: String,
+}
