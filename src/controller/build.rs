@@ -10,7 +10,8 @@ use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
 use super::pods::PrefetchHistory;
-use crate::api::{AgentWorkerPool, names};
+use crate::api::AgentWorkerPool;
+use crate::api::names::{annotations, env, labels, owned, pod};
 use crate::brokers::DeadLetterTarget;
 
 /// What a worker needs to know to do its job.
@@ -54,7 +55,7 @@ pub fn deployment(
         "metadata": owned_metadata(pool, &pool.name_any()),
         "spec": {
             "replicas": replicas,
-            "selector": { "matchLabels": { names::POOL_LABEL: pool.name_any() } },
+            "selector": { "matchLabels": { labels::POOL: pool.name_any() } },
             // Surge first: a rollout never goes below what is busy.
             "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": 0 } },
         },
@@ -70,11 +71,11 @@ fn pod_template(
 ) -> Result<Value, serde_json::Error> {
     let mut template = serde_json::to_value(template)?;
     let metadata = object(&mut template, "metadata");
-    object(metadata, "labels")[names::POOL_LABEL] = json!(pool.name_any());
-    let annotations = object(metadata, "annotations");
-    for (name, value) in [(names::SAFE_TO_EVICT, "false"), (names::DO_NOT_DISRUPT, "true")] {
-        if annotations.get(name).is_none() {
-            annotations[name] = json!(value);
+    object(metadata, "labels")[labels::POOL] = json!(pool.name_any());
+    let notes = object(metadata, "annotations");
+    for (name, value) in [(annotations::SAFE_TO_EVICT, "false"), (annotations::DO_NOT_DISRUPT, "true")] {
+        if notes.get(name).is_none() {
+            notes[name] = json!(value);
         }
     }
     let spec = object(&mut template, "spec");
@@ -93,54 +94,54 @@ fn pod_template(
 /// Ours first, so that the user's own variables may refer to them by `$(AWP_QUEUE)`; a user's variable of one
 /// of our names gives way.
 fn add_environment(container: &mut Value, pool: &AgentWorkerPool, contract: &WorkerContract) {
-    let mut env = environment(pool, contract);
+    let mut variables = environment(pool, contract);
     let theirs = container["env"].as_array().cloned().unwrap_or_default();
-    let taken: Vec<Value> = env.iter().map(|variable| variable["name"].clone()).collect();
-    env.extend(theirs.into_iter().filter(|variable| !taken.contains(&variable["name"])));
-    container["env"] = Value::Array(env);
+    let taken: Vec<Value> = variables.iter().map(|variable| variable["name"].clone()).collect();
+    variables.extend(theirs.into_iter().filter(|variable| !taken.contains(&variable["name"])));
+    container["env"] = Value::Array(variables);
 }
 
 fn environment(pool: &AgentWorkerPool, contract: &WorkerContract) -> Vec<Value> {
-    let config = names::config_map(&pool.name_any());
+    let config = owned::config_map(&pool.name_any());
     let value = |name: &str, value: &str| json!({ "name": name, "value": value });
     let field = |name: &str, path: &str| json!({ "name": name, "valueFrom": { "fieldRef": { "apiVersion": "v1", "fieldPath": path } } });
     let configured = |name: &str| {
         json!({ "name": name, "valueFrom": { "configMapKeyRef": { "name": config, "key": name, "optional": true } } })
     };
-    let mut env = vec![
-        value(names::ENV_POOL, &pool.name_any()),
-        field(names::ENV_NAMESPACE, "metadata.namespace"),
-        field(names::ENV_POD, "metadata.name"),
-        field(names::ENV_POD_IP, "status.podIP"),
-        value(names::ENV_BROKER, "rabbitmq"),
-        value(names::ENV_URI, &contract.uri),
-        value(names::ENV_QUEUE, &contract.queue),
-        configured(names::ENV_PREFETCH),
-        configured(names::ENV_DEAD_LETTER_EXCHANGE),
-        configured(names::ENV_DEAD_LETTER_ROUTING_KEY),
-        value(names::ENV_TASK_TIMEOUT, &contract.task_timeout),
-        value(names::ENV_CREDENTIALS_DIR, names::CREDENTIALS_DIR),
-        value(names::ENV_CONTROL_KEYS_DIR, names::CONTROL_KEYS_DIR),
+    let mut variables = vec![
+        value(env::POOL, &pool.name_any()),
+        field(env::NAMESPACE, "metadata.namespace"),
+        field(env::POD, "metadata.name"),
+        field(env::POD_IP, "status.podIP"),
+        value(env::BROKER, "rabbitmq"),
+        value(env::URI, &contract.uri),
+        value(env::QUEUE, &contract.queue),
+        configured(env::PREFETCH),
+        configured(env::DEAD_LETTER_EXCHANGE),
+        configured(env::DEAD_LETTER_ROUTING_KEY),
+        value(env::TASK_TIMEOUT, &contract.task_timeout),
+        value(env::CREDENTIALS_DIR, pod::CREDENTIALS_MOUNT),
+        value(env::CONTROL_KEYS_DIR, pod::CONTROL_KEYS_MOUNT),
     ];
     if contract.tls_secret.is_some() {
-        env.push(value(names::ENV_TLS_DIR, names::TLS_DIR));
+        variables.push(value(env::TLS_DIR, pod::TLS_MOUNT));
     }
     if let Some(port) = contract.status_port {
-        env.push(value(names::ENV_STATUS_ADDRESS, &format!("$({}):{port}", names::ENV_POD_IP)));
+        variables.push(value(env::STATUS_ADDRESS, &format!("$({}):{port}", env::POD_IP)));
     }
-    env
+    variables
 }
 
 fn volumes(pool: &AgentWorkerPool, contract: &WorkerContract) -> Vec<Value> {
     let keys = &contract.credentials;
     let mut volumes = vec![
-        json!({ "name": names::CREDENTIALS_VOLUME, "secret": { "secretName": keys.secret, "items": [
+        json!({ "name": pod::CREDENTIALS_VOLUME, "secret": { "secretName": keys.secret, "items": [
             { "key": keys.username_key, "path": "username" }, { "key": keys.password_key, "path": "password" } ] } }),
-        json!({ "name": names::CONTROL_KEYS_VOLUME, "configMap": {
-            "name": names::control_keys_config_map(&pool.name_any()), "optional": true } }),
+        json!({ "name": pod::CONTROL_KEYS_VOLUME, "configMap": {
+            "name": owned::control_keys(&pool.name_any()), "optional": true } }),
     ];
     if let Some(secret) = &contract.tls_secret {
-        volumes.push(json!({ "name": names::TLS_VOLUME, "secret": { "secretName": secret } }));
+        volumes.push(json!({ "name": pod::TLS_VOLUME, "secret": { "secretName": secret } }));
     }
     volumes
 }
@@ -148,11 +149,11 @@ fn volumes(pool: &AgentWorkerPool, contract: &WorkerContract) -> Vec<Value> {
 fn mounts(contract: &WorkerContract) -> Vec<Value> {
     let mount = |name: &str, path: &str| json!({ "name": name, "mountPath": path, "readOnly": true });
     let mut mounts = vec![
-        mount(names::CREDENTIALS_VOLUME, names::CREDENTIALS_DIR),
-        mount(names::CONTROL_KEYS_VOLUME, names::CONTROL_KEYS_DIR),
+        mount(pod::CREDENTIALS_VOLUME, pod::CREDENTIALS_MOUNT),
+        mount(pod::CONTROL_KEYS_VOLUME, pod::CONTROL_KEYS_MOUNT),
     ];
     if contract.tls_secret.is_some() {
-        mounts.push(mount(names::TLS_VOLUME, names::TLS_DIR));
+        mounts.push(mount(pod::TLS_VOLUME, pod::TLS_MOUNT));
     }
     mounts
 }
@@ -164,13 +165,13 @@ pub fn config_map(
     history: &PrefetchHistory,
     dead_letter: Option<&DeadLetterTarget>,
 ) -> Value {
-    let mut data = json!({ names::ENV_PREFETCH: prefetch.to_string() });
+    let mut data = json!({ env::PREFETCH: prefetch.to_string() });
     if let Some(target) = dead_letter {
-        data[names::ENV_DEAD_LETTER_EXCHANGE] = json!(target.exchange);
-        data[names::ENV_DEAD_LETTER_ROUTING_KEY] = json!(target.routing_key);
+        data[env::DEAD_LETTER_EXCHANGE] = json!(target.exchange);
+        data[env::DEAD_LETTER_ROUTING_KEY] = json!(target.routing_key);
     }
-    let mut metadata = owned_metadata(pool, &names::config_map(&pool.name_any()));
-    metadata["annotations"] = json!({ names::PREFETCH_HISTORY: history.to_string() });
+    let mut metadata = owned_metadata(pool, &owned::config_map(&pool.name_any()));
+    metadata["annotations"] = json!({ annotations::PREFETCH_HISTORY: history.to_string() });
     json!({
         "apiVersion": ConfigMap::api_version(&()),
         "kind": ConfigMap::kind(&()),
@@ -183,7 +184,7 @@ fn owned_metadata(pool: &AgentWorkerPool, name: &str) -> Value {
     json!({
         "name": name,
         "namespace": pool.namespace(),
-        "labels": { names::POOL_LABEL: pool.name_any(), names::MANAGED_BY_LABEL: names::MANAGER },
+        "labels": { labels::POOL: pool.name_any(), labels::MANAGED_BY: labels::MANAGED_BY_AWP },
         "ownerReferences": [pool.controller_owner_ref(&())],
     })
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt;
 
-use crate::api::names;
+use crate::api::names::annotations;
 use crate::api::quantity;
 use crate::scaling::observation::{Report, Worker, WorkerPhase};
 use crate::scaling::time::Timestamp;
@@ -198,7 +198,7 @@ fn restarts(pod: &Pod) -> u32 {
 }
 
 fn deletion_cost(pod: &Pod) -> i32 {
-    pod.annotations().get(names::POD_DELETION_COST).and_then(|cost| cost.parse().ok()).unwrap_or(0)
+    pod.annotations().get(annotations::DELETION_COST).and_then(|cost| cost.parse().ok()).unwrap_or(0)
 }
 
 /// UID of the controlling ReplicaSet.
@@ -220,7 +220,7 @@ pub fn worker_memory(containers: &[Container], init_containers: &[Container]) ->
 
 pub fn container_memory(container: &Container) -> Option<u64> {
     let Quantity(limit) = container.resources.as_ref()?.limits.as_ref()?.get("memory")?;
-    quantity::bytes(limit).ok()
+    quantity::parse(limit).ok()
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use kube::ResourceExt;
+use kube::core::Status;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
@@ -19,7 +21,15 @@ use super::cache::Cache;
 #[derive(Debug)]
 pub struct Watched<K> {
     pub cache: Arc<Cache<K>>,
+    forbidden: Arc<AtomicBool>,
     _task: AbortOnDropHandle<()>,
+}
+
+impl<K> Watched<K> {
+    /// The API server's last word was that this may not be watched.
+    pub fn forbidden(&self) -> bool {
+        self.forbidden.load(Ordering::Relaxed)
+    }
 }
 
 /// Follows `stream` for ever: errors are logged and tried again with backoff, and touch nothing that is cached.
@@ -34,11 +44,14 @@ where
     S: Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
 {
     let filled = cache.clone();
+    let forbidden = Arc::new(AtomicBool::new(false));
+    let refused = forbidden.clone();
     let task = tokio::spawn(async move {
         let mut stream = std::pin::pin!(stream.backoff(WatchBackoff::default()));
         while let Some(event) = stream.next().await {
             match event {
                 Ok(event) => {
+                    refused.store(false, Ordering::Relaxed);
                     let event = event.modify(|object| object.managed_fields_mut().clear());
                     let done = matches!(event, Event::InitDone);
                     let touched = filled.apply(event);
@@ -46,11 +59,16 @@ where
                         on_change(touched);
                     }
                 }
-                Err(error) => tracing::warn!(kind, error = %describe(&error), "watch interrupted, trying again"),
+                Err(error) => {
+                    tracing::warn!(kind, error = %describe(&error), "watch interrupted, trying again");
+                    if is_forbidden(&error) && !refused.swap(true, Ordering::Relaxed) {
+                        on_change(BTreeSet::new());
+                    }
+                }
             }
         }
     });
-    Watched { cache, _task: AbortOnDropHandle::new(task) }
+    Watched { cache, forbidden, _task: AbortOnDropHandle::new(task) }
 }
 
 /// 0.5 s doubling to 8 s: an API server that was away for a minute is followed again within seconds,
@@ -76,14 +94,22 @@ impl Backoff for WatchBackoff {
     }
 }
 
-fn describe(error: &watcher::Error) -> String {
+fn answer(error: &watcher::Error) -> Option<&Status> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
         | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => format!("{} {}", status.code, status.message),
-        other => other.to_string(),
+        | watcher::Error::WatchError(status) => Some(status),
+        _ => None,
     }
+}
+
+fn describe(error: &watcher::Error) -> String {
+    answer(error).map_or_else(|| error.to_string(), |status| format!("{} {}", status.code, status.message))
+}
+
+fn is_forbidden(error: &watcher::Error) -> bool {
+    answer(error).is_some_and(|status| status.code == 403)
 }
 
 /// Watches that several pools share, by what they watch: the first who asks starts one, the last who

@@ -14,7 +14,8 @@ use kube::{Api, Client, ResourceExt};
 
 use super::cache::Cache;
 use super::watch::{Shared, Watched, follow};
-use crate::api::{AgentWorkerPool, names};
+use crate::api::AgentWorkerPool;
+use crate::api::names::labels;
 use crate::ops::readiness::Readiness;
 
 /// Namespace and name of a pool.
@@ -69,7 +70,7 @@ pub enum Touched {
 }
 
 fn by_pool_label<K: ResourceExt>(object: &K) -> Option<String> {
-    object.labels().get(names::POOL_LABEL).cloned()
+    object.labels().get(labels::POOL).cloned()
 }
 
 fn by_name<K: ResourceExt>(object: &K) -> Option<String> {
@@ -136,7 +137,7 @@ impl World {
 impl Namespace {
     fn watch(client: &Client, namespace: &str, touch: &Touch, readiness: &Readiness) -> Self {
         let watching = Watching { client, namespace, touch, readiness };
-        let labelled = Config::default().labels(names::POOL_LABEL);
+        let labelled = Config::default().labels(labels::POOL);
         Self {
             pools: watching.start(
                 "pools",
@@ -273,6 +274,29 @@ impl Siblings {
 
     pub fn add_to_target(&mut self, namespace: String, target: String, sibling: Sibling) {
         self.targets.entry((namespace, target)).or_default().push(sibling);
+    }
+
+    /// A stable order, so that two lists of the same pools are equal.
+    pub fn sort(&mut self) {
+        let lists = self.queues.values_mut().chain(self.targets.values_mut());
+        lists.for_each(|list| list.sort_by(|a, b| a.key.cmp(&b.key)));
+    }
+
+    /// Pools that are in a circle of several here or there, where the two differ.
+    pub fn differences(&self, other: &Self) -> BTreeSet<PoolKey> {
+        let mut changed = BTreeSet::new();
+        let mut compare = |mine: &[Sibling], theirs: &[Sibling]| {
+            if mine != theirs && mine.len().max(theirs.len()) > 1 {
+                changed.extend(mine.iter().chain(theirs).map(|sibling| sibling.key.clone()));
+            }
+        };
+        for queue in self.queues.keys().chain(other.queues.keys()) {
+            compare(self.on_queue(queue), other.on_queue(queue));
+        }
+        for (namespace, target) in self.targets.keys().chain(other.targets.keys()) {
+            compare(self.on_target(namespace, target), other.on_target(namespace, target));
+        }
+        changed
     }
 
     pub fn on_queue(&self, queue: &str) -> &[Sibling] {
