@@ -8,11 +8,16 @@
 //! | [`duration`], [`quantity`] | the two notations a spec uses, as numbers |
 
 pub mod conditions;
+pub mod defaults;
 pub mod duration;
+pub mod invalid;
 pub mod names;
+pub mod parsed;
 pub mod quantity;
+pub mod settings;
 pub mod spec;
 pub mod status;
+pub mod uri;
 
 pub use spec::{AgentWorkerPool, AgentWorkerPoolSpec};
 pub use status::AgentWorkerPoolStatus;
