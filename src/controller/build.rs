@@ -22,7 +22,8 @@ pub struct WorkerContract {
     /// `amqp[s]://host:port/vhost`, never credentials.
     pub uri: String,
     pub queue: String,
-    pub credentials: SecretKeys,
+    /// `None`: the worker tries RabbitMQ's own default login.
+    pub credentials: Option<SecretKeys>,
     pub tls_secret: Option<String>,
     pub status_port: Option<u16>,
     /// As the user wrote it: `25m`.
@@ -42,19 +43,18 @@ pub struct SecretKeys {
 /// acknowledged and the connection closed.
 const GRACE_AFTER_DRAIN: f64 = 60.0;
 
-/// The Deployment of a pool with `worker.template`, for server-side apply.
+/// The Deployment of a pool with `worker.template`, for server-side apply, still without `spec.replicas`:
+/// every write must add the number that was decided, because never stating it gives 1.
 pub fn deployment(
     pool: &AgentWorkerPool,
     template: &PodTemplateSpec,
     contract: &WorkerContract,
-    replicas: u32,
 ) -> Result<Value, serde_json::Error> {
     let mut manifest = json!({
         "apiVersion": Deployment::api_version(&()),
         "kind": Deployment::kind(&()),
         "metadata": owned_metadata(pool, &pool.name_any()),
         "spec": {
-            "replicas": replicas,
             "selector": { "matchLabels": { labels::POOL: pool.name_any() } },
             // Surge first: a rollout never goes below what is busy.
             "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": 0 } },
@@ -120,9 +120,11 @@ fn environment(pool: &AgentWorkerPool, contract: &WorkerContract) -> Vec<Value> 
         configured(env::DEAD_LETTER_EXCHANGE),
         configured(env::DEAD_LETTER_ROUTING_KEY),
         value(env::TASK_TIMEOUT, &contract.task_timeout),
-        value(env::CREDENTIALS_DIR, pod::CREDENTIALS_MOUNT),
         value(env::CONTROL_KEYS_DIR, pod::CONTROL_KEYS_MOUNT),
     ];
+    if contract.credentials.is_some() {
+        variables.push(value(env::CREDENTIALS_DIR, pod::CREDENTIALS_MOUNT));
+    }
     if contract.tls_secret.is_some() {
         variables.push(value(env::TLS_DIR, pod::TLS_MOUNT));
     }
@@ -133,13 +135,12 @@ fn environment(pool: &AgentWorkerPool, contract: &WorkerContract) -> Vec<Value> 
 }
 
 fn volumes(pool: &AgentWorkerPool, contract: &WorkerContract) -> Vec<Value> {
-    let keys = &contract.credentials;
-    let mut volumes = vec![
-        json!({ "name": pod::CREDENTIALS_VOLUME, "secret": { "secretName": keys.secret, "items": [
-            { "key": keys.username_key, "path": "username" }, { "key": keys.password_key, "path": "password" } ] } }),
-        json!({ "name": pod::CONTROL_KEYS_VOLUME, "configMap": {
-            "name": owned::control_keys(&pool.name_any()), "optional": true } }),
-    ];
+    let mut volumes = vec![json!({ "name": pod::CONTROL_KEYS_VOLUME, "configMap": {
+            "name": owned::control_keys(&pool.name_any()), "optional": true } })];
+    if let Some(keys) = &contract.credentials {
+        volumes.push(json!({ "name": pod::CREDENTIALS_VOLUME, "secret": { "secretName": keys.secret, "items": [
+            { "key": keys.username_key, "path": "username" }, { "key": keys.password_key, "path": "password" } ] } }));
+    }
     if let Some(secret) = &contract.tls_secret {
         volumes.push(json!({ "name": pod::TLS_VOLUME, "secret": { "secretName": secret } }));
     }
@@ -148,10 +149,10 @@ fn volumes(pool: &AgentWorkerPool, contract: &WorkerContract) -> Vec<Value> {
 
 fn mounts(contract: &WorkerContract) -> Vec<Value> {
     let mount = |name: &str, path: &str| json!({ "name": name, "mountPath": path, "readOnly": true });
-    let mut mounts = vec![
-        mount(pod::CREDENTIALS_VOLUME, pod::CREDENTIALS_MOUNT),
-        mount(pod::CONTROL_KEYS_VOLUME, pod::CONTROL_KEYS_MOUNT),
-    ];
+    let mut mounts = vec![mount(pod::CONTROL_KEYS_VOLUME, pod::CONTROL_KEYS_MOUNT)];
+    if contract.credentials.is_some() {
+        mounts.push(mount(pod::CREDENTIALS_VOLUME, pod::CREDENTIALS_MOUNT));
+    }
     if contract.tls_secret.is_some() {
         mounts.push(mount(pod::TLS_VOLUME, pod::TLS_MOUNT));
     }

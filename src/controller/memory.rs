@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::core::PartialObjectMeta;
 use serde_json::Value;
@@ -13,6 +13,7 @@ use super::events::Allowance;
 use super::pods::PodMemory;
 use super::reports::Reports;
 use super::watch::Watched;
+use crate::api::AgentWorkerPoolStatus;
 use crate::brokers::{Source, Subscription};
 use crate::scaling::State;
 use crate::scaling::time::Timestamp;
@@ -29,7 +30,12 @@ pub struct Memory {
     pub secrets: BTreeMap<String, Arc<Watched<Secret>>>,
     pub target: Option<TargetWatches>,
     pub deployment: Option<Applied>,
-    pub config_map: Option<Applied>,
+    pub written: Option<Written>,
+    /// The last ConfigMap applied.
+    pub config_map: Option<Value>,
+    pub config_map_written: Option<Timestamp>,
+    /// The last status written, until the cache has it.
+    pub status: Option<AgentWorkerPoolStatus>,
     /// Since when the pool waits for something it names, by reason.
     pub waiting_since: Option<(&'static str, Timestamp)>,
     pub allowance: Allowance,
@@ -55,20 +61,19 @@ pub struct TargetWatches {
 /// there is nothing to write.
 #[derive(Debug)]
 pub struct Applied {
+    /// Without replicas.
     pub manifest: Value,
     pub uid: Option<String>,
-    /// For a Deployment its generation, for others the resourceVersion.
-    pub version: Option<String>,
+    pub generation: i64,
 }
 
-impl Applied {
-    pub fn of_deployment(manifest: Value, live: &Deployment) -> Self {
-        Self {
-            manifest,
-            uid: live.metadata.uid.clone(),
-            version: live.metadata.generation.map(|generation| generation.to_string()),
-        }
-    }
+/// The last number of replicas written, until the cache has caught up with it.
+#[derive(Debug)]
+pub struct Written {
+    pub uid: String,
+    pub replicas: u32,
+    /// The Deployment's generation as the cache had it then.
+    pub generation_before: i64,
 }
 
 impl Memory {
@@ -82,7 +87,10 @@ impl Memory {
             secrets: BTreeMap::new(),
             target: None,
             deployment: None,
+            written: None,
             config_map: None,
+            config_map_written: None,
+            status: None,
             waiting_since: None,
             allowance: Allowance::new(now),
             status_written: None,

@@ -15,6 +15,7 @@
 pub mod apply;
 pub mod build;
 pub mod cache;
+pub mod conditions;
 pub mod dereference;
 pub mod dispatcher;
 pub mod events;
