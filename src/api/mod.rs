@@ -14,6 +14,7 @@ pub mod invalid;
 pub mod names;
 pub mod parsed;
 pub mod quantity;
+pub mod schema;
 pub mod settings;
 pub mod spec;
 pub mod status;

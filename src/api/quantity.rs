@@ -1,7 +1,5 @@
 //! Kubernetes quantities (`2Gi`, `300Mi`, `1500M`, `1.5Gi`, `1e9`) as bytes.
 
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-
 pub const MI: u64 = 1 << 20;
 pub const GI: u64 = 1 << 30;
 
@@ -51,14 +49,6 @@ pub fn parse(text: &str) -> Result<u64, NotAQuantity> {
         return Err(NotAQuantity);
     }
     u64::try_from(value).map_err(|_| NotAQuantity)
-}
-
-/// The same for a field that may hold a plain number.
-pub fn bytes(value: &IntOrString) -> Result<u64, NotAQuantity> {
-    match value {
-        IntOrString::Int(bytes) => u64::try_from(*bytes).map_err(|_| NotAQuantity),
-        IntOrString::String(text) => parse(text),
-    }
 }
 
 /// In the largest binary unit that is exact; what is not exact in Mi is rounded to it.
@@ -131,13 +121,6 @@ mod tests {
         {
             assert_eq!(parse(text), Err(NotAQuantity), "{text:?}");
         }
-    }
-
-    #[test]
-    fn plain_numbers_are_bytes() {
-        assert_eq!(bytes(&IntOrString::Int(1024)), Ok(1024));
-        assert_eq!(bytes(&IntOrString::Int(-1)), Err(NotAQuantity));
-        assert_eq!(bytes(&IntOrString::String("1Ki".into())), Ok(1024));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The numbers of a spec with defaults filled in, as the law takes them.
 
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::defaults;
 use super::invalid::Invalid;
@@ -143,12 +143,12 @@ fn seconds_from_zero(field: &str, text: &str) -> Result<f64, Invalid> {
     Ok(seconds)
 }
 
-fn bytes_or(field: &str, value: Option<&IntOrString>, default: &str) -> Result<u64, Invalid> {
-    bytes(field, value.unwrap_or(&IntOrString::String(default.to_owned())))
+fn bytes_or(field: &str, value: Option<&Quantity>, default: &str) -> Result<u64, Invalid> {
+    bytes(field, value.unwrap_or(&Quantity(default.to_owned())))
 }
 
-fn bytes(field: &str, value: &IntOrString) -> Result<u64, Invalid> {
-    match quantity::bytes(value).map_err(|remedy| Invalid::new(field, remedy.to_string()))? {
+fn bytes(field: &str, value: &Quantity) -> Result<u64, Invalid> {
+    match quantity::parse(&value.0).map_err(|remedy| Invalid::new(field, remedy.to_string()))? {
         0 => Err(Invalid::new(field, "write a quantity of more than 0")),
         bytes => Ok(bytes),
     }

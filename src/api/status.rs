@@ -44,6 +44,7 @@ pub struct AgentWorkerPoolStatus {
     /// Ready, Reconciling, Stalled and what else there is to say. Each has a reason and a message
     /// with the remedy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
 

@@ -16,6 +16,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::rules;
 use super::status::AgentWorkerPoolStatus;
 
 /// What the pool reads, what it runs, and within which limits.
@@ -31,6 +32,69 @@ use super::status::AgentWorkerPoolStatus;
     derive = "PartialEq",
     doc = "A pool of workers for the tasks of one queue. The operator decides how many workers run, so that a \
            task starts within spec.scaling.startWithin, and never stops one that is busy.",
+    printcolumn(
+        name = "Backlog",
+        type_ = "integer",
+        json_path = ".status.backlog.ready",
+        description = "Tasks that wait for a worker"
+    ),
+    printcolumn(
+        name = "In-Flight",
+        type_ = "integer",
+        json_path = ".status.backlog.inFlight",
+        description = "Tasks in process"
+    ),
+    printcolumn(
+        name = "Wanted",
+        type_ = "integer",
+        json_path = ".status.decision.wanted",
+        description = "Workers the queue asks for"
+    ),
+    printcolumn(
+        name = "Granted",
+        type_ = "integer",
+        json_path = ".status.decision.granted",
+        description = "What the limits leave of it"
+    ),
+    printcolumn(
+        name = "Replicas",
+        type_ = "integer",
+        json_path = ".status.replicas",
+        description = "Granted workers and those that still finish their tasks"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "integer",
+        json_path = ".status.readyReplicas",
+        description = "Workers that are ready"
+    ),
+    printcolumn(
+        name = "Bound-By",
+        type_ = "string",
+        json_path = ".status.decision.boundBy",
+        description = "What decided the number"
+    ),
+    printcolumn(
+        name = "Hold",
+        type_ = "integer",
+        json_path = ".spec.scaling.holdReplicas",
+        description = "Manual hold; awp release ends it"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Trust",
+        type_ = "string",
+        json_path = ".status.backlog.trust",
+        description = "Known, Stale or Unknown",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.decision.reason",
+        description = "Why, in one line",
+        priority = 1
+    ),
     scale(
         spec_replicas_path = ".spec.scaling.holdReplicas",
         status_replicas_path = ".status.replicas",
@@ -38,6 +102,7 @@ use super::status::AgentWorkerPoolStatus;
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::spec()))]
 pub struct AgentWorkerPoolSpec {
     /// Where the tasks wait. Exactly one member: rabbitmq (sqs and kafka cannot be read yet).
     pub broker: Broker,
