@@ -1,0 +1,6 @@
+//! Making the servers' programs, once per machine and version, into the user's cache folder.
+
+pub mod apt;
+pub mod patchelf;
+pub mod rabbitmq;
+pub mod step;
