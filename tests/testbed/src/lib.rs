@@ -5,7 +5,11 @@
 //! that started it ends, also when that is killed.
 
 pub mod base;
+pub mod control_plane;
 pub mod install;
+pub mod kwok;
 pub mod rabbitmq;
 
+pub use control_plane::{ControlPlane, control_plane};
+pub use kwok::Kwok;
 pub use rabbitmq::{RabbitMq, rabbitmq};

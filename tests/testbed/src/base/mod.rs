@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod guard;
+pub mod http;
 pub mod pki;
 pub mod ports;
 pub mod scratch;

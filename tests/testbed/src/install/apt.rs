@@ -108,7 +108,7 @@ impl PrivateApt {
 /// The machine's own proxy settings: its other hooks are for packages that are really installed.
 fn proxies() -> String {
     let dump = step::output("apt-config", Command::new("apt-config").arg("dump")).unwrap_or_default();
-    dump.lines().filter(|line| line.starts_with("Acquire::http")).map(|line| format!("{line}\n")).collect()
+    dump.lines().filter(|line| line.starts_with("Acquire::http")).flat_map(|line| [line, "\n"]).collect()
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ struct Mirror {
 fn machine_sources() -> String {
     let mut text = String::new();
     if let Ok(mirror) = std::env::var("AWP_TESTBED_DEBIAN_MIRROR") {
-        text.push_str(&format!("deb {mirror} stable main\n"));
+        text = format!("deb {mirror} stable main\n\n");
     }
     let parts = std::fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path());
     let known = |file: &PathBuf| file.extension().is_some_and(|it| it == "list" || it == "sources");

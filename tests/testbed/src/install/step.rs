@@ -59,7 +59,7 @@ fn say(what: &str, elapsed: Duration, expected: Option<Duration>, last: &str) {
     eprintln!("testbed: {what}: {}{expected}{last}", minutes(elapsed));
 }
 
-fn minutes(time: Duration) -> String {
+pub fn minutes(time: Duration) -> String {
     let seconds = time.as_secs();
     if seconds < 60 { format!("{seconds} s") } else { format!("{} min {:02} s", seconds / 60, seconds % 60) }
 }
