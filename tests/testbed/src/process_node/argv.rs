@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn an_image_without_tag_is_its_latest() {
-        let images = Images::new([("awp".to_owned(), words("/bin/awp")), ("r:5000/x@sha256:1".to_owned(), words("/x"))]);
+        let images =
+            Images::new([("awp".to_owned(), words("/bin/awp")), ("r:5000/x@sha256:1".to_owned(), words("/x"))]);
         assert!(images.entrypoint("awp:latest").is_some());
         assert!(images.entrypoint("awp").is_some());
         assert!(images.entrypoint("awp:v1").is_none());

@@ -69,9 +69,7 @@ pub fn resource(
 ) -> Option<String> {
     let spec = pod.spec.as_ref()?;
     let container = match &selector.container_name {
-        Some(name) => {
-            spec.containers.iter().chain(spec.init_containers.iter().flatten()).find(|c| &c.name == name)
-        }
+        Some(name) => spec.containers.iter().chain(spec.init_containers.iter().flatten()).find(|c| &c.name == name),
         None => container,
     }?;
     let (kind, resource) = selector.resource.split_once('.')?;

@@ -11,6 +11,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::backoff::Backoff;
 use super::container::{Container, Exit, Policy, Retry, Role, Run, State};
+use super::probes::Finding;
 
 #[derive(Clone, Debug)]
 pub struct Lifecycle {
@@ -161,26 +162,29 @@ impl Lifecycle {
         container.last = Some(exit);
     }
 
-    pub fn started(&mut self, index: usize) {
+    /// Something that containers refer to changed: those that miss a reference look again.
+    pub fn references_changed(&mut self) {
+        for container in &mut self.containers {
+            if let State::Waiting { reason: "CreateContainerConfigError", retry, .. } = &mut container.state {
+                *retry = Retry::InTurn;
+            }
+        }
+    }
+
+    pub fn found(&mut self, index: usize, finding: Finding) {
         let container = &mut self.containers[index];
         let probed = container.spec.readiness_probe.is_some();
-        if let State::Running(run) = &mut container.state {
-            run.started = true;
-            run.ready |= !probed;
-        }
-    }
-
-    pub fn ready(&mut self, index: usize, ready: bool) {
-        if let State::Running(run) = &mut self.containers[index].state {
-            run.ready = ready;
-        }
-    }
-
-    /// A probe gave up on the container: it is to be stopped, and restarted by the pod's policy.
-    pub fn unhealthy(&mut self, index: usize, grace: Option<Duration>) {
-        let grace = grace.unwrap_or(self.grace);
-        if let State::Running(run) = &mut self.containers[index].state {
-            run.unhealthy.get_or_insert(grace);
+        let State::Running(run) = &mut container.state else { return };
+        match finding {
+            Finding::Started => {
+                run.started = true;
+                run.ready |= !probed;
+            }
+            Finding::Ready(ready) => run.ready = ready,
+            // To be stopped, and restarted by the pod's policy.
+            Finding::Unhealthy(grace) => {
+                run.unhealthy.get_or_insert(grace.unwrap_or(self.grace));
+            }
         }
     }
 }

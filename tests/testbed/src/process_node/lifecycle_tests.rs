@@ -9,6 +9,7 @@ use super::container::{Retry, State};
 use super::fixtures::pod_with;
 use super::lifecycle::Lifecycle;
 use super::plan::Action::{self, Kill, Start, Stop};
+use super::probes::Finding;
 
 const BASE: Duration = Duration::from_secs(10);
 
@@ -104,7 +105,7 @@ fn a_sidecar_is_up_before_what_follows_and_stops_after_it() {
     story.expect(&[Start(0)]);
     story.run(0);
     story.expect(&[]);
-    story.life.started(0);
+    story.life.found(0, Finding::Started);
     story.expect(&[Start(1)]);
     story.run(1);
     story.expect(&[Start(2)]);
@@ -241,9 +242,9 @@ fn an_ending_pod_starts_nothing() {
 fn an_unhealthy_container_is_stopped_and_restarted() {
     let mut story = Story::of(json!({}));
     story.run(0);
-    story.life.unhealthy(0, Some(seconds(3)));
+    story.life.found(0, Finding::Unhealthy(Some(seconds(3))));
     story.expect(&[Stop(0, seconds(3))]);
-    story.life.unhealthy(0, None);
+    story.life.found(0, Finding::Unhealthy(None));
     story.expect(&[]);
     story.pass(seconds(3));
     story.expect(&[Kill(0)]);

@@ -55,8 +55,7 @@ mod tests {
     use super::*;
 
     fn mounts() -> Mounts {
-        let mounts =
-            [("/etc/awp", "/pod/config"), ("/etc/awp/broker/", "/pod/broker"), ("/scratch", "/pod/scratch")];
+        let mounts = [("/etc/awp", "/pod/config"), ("/etc/awp/broker/", "/pod/broker"), ("/scratch", "/pod/scratch")];
         Mounts::new(mounts.map(|(path, folder)| (path.to_owned(), PathBuf::from(folder))))
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::fixtures::{facts, pod_with};
 use super::lifecycle::Lifecycle;
+use super::probes::Finding;
 use super::status;
 
 struct Story {
@@ -98,7 +99,7 @@ fn readiness_follows_the_probe() {
         {"name": "main", "image": "i", "readinessProbe": {"tcpSocket": {"port": 1}}}]}));
     story.run(0);
     assert_eq!(story.condition("Ready")["status"], "False");
-    story.life.ready(0, true);
+    story.life.found(0, Finding::Ready(true));
     assert_eq!(story.condition("ContainersReady")["status"], "True");
 }
 

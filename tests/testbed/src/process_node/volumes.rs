@@ -120,13 +120,7 @@ pub fn tokens(pod: &Pod) -> Vec<TokenKind> {
 }
 
 /// What a volume contains now.
-pub fn content(
-    pod: &Pod,
-    volume: &Volume,
-    facts: &Facts,
-    found: &Found,
-    tokens: &Tokens,
-) -> Result<Content, Blocked> {
+pub fn content(pod: &Pod, volume: &Volume, facts: &Facts, found: &Found, tokens: &Tokens) -> Result<Content, Blocked> {
     if volume.empty_dir.is_some() {
         return Ok(Content::Empty);
     }
