@@ -29,7 +29,11 @@ pub struct Args {
     dir: PathBuf,
 }
 
-pub async fn run(args: Args) -> Result<()> {
+pub fn run(args: Args) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(args))
+}
+
+async fn serve(args: Args) -> Result<()> {
     let mut options = Options::new(args.name, args.dir);
     options.images = args.images.into_iter().collect();
     let mut interrupt = signal(SignalKind::interrupt())?;
