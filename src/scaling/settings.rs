@@ -52,5 +52,11 @@ pub struct Fallback {
 pub enum Prefetch {
     Fixed(u32),
     /// From memory: `floor((limit·(1 − headroom) − base) / task)`, clamped to `min..=max`.
-    Auto { min: u32, max: u32, base_memory: u64, task_memory: u64, headroom_percent: u32 },
+    Auto {
+        min: u32,
+        max: u32,
+        base_memory: u64,
+        task_memory: u64,
+        headroom_percent: u32,
+    },
 }
