@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// Longer texts belong into logs; the API server refuses more than 32 KiB.
+/// Longer texts belong in logs; the API server refuses more than 32 KiB.
 const LONGEST_MESSAGE: usize = 1024;
 
 /// What a condition should say now.

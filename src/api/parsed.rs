@@ -113,7 +113,7 @@ fn rabbitmq(rabbitmq: &spec::RabbitMq) -> Result<RabbitMq, Invalid> {
     let addresses = [("uri", Some(&rabbitmq.uri)), ("managementUri", rabbitmq.management_uri.as_ref())];
     for (name, address) in addresses {
         if address.is_some_and(|address| address.contains('@')) {
-            return Err(Invalid::new(field(name), "write it without credentials: they belong into a Secret"));
+            return Err(Invalid::new(field(name), "write it without credentials: they belong in a Secret"));
         }
     }
     uri::check_amqp(&rabbitmq.uri).map_err(|remedy| Invalid::new(field("uri"), remedy))?;

@@ -79,14 +79,10 @@ pub fn duration_from_zero(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "maxLength": 28, "x-kubernetes-validations": rules::duration_from_zero() })
 }
 
-/// The schema of a quantity: text, or a plain number.
+/// The schema of a quantity. Text only: a type of text or number shows as `<Object>` in
+/// `kubectl explain`.
 pub fn quantity(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "anyOf": [{ "type": "integer" }, { "type": "string" }],
-        "maxLength": 32,
-        "x-kubernetes-int-or-string": true,
-        "x-kubernetes-validations": rules::quantity(),
-    })
+    json_schema!({ "type": "string", "maxLength": 32, "x-kubernetes-validations": rules::quantity() })
 }
 
 /// The schema of a broker that cannot be read yet: anything may stand in it, so that the pool is

@@ -16,7 +16,7 @@ pub fn markdown() -> serde_json::Result<String> {
          # API reference: AgentWorkerPool\n\n\
          `agentworkers.io/v1alpha1`, short name `awp`, namespaced. `kubectl explain awp.spec` says the same.\n\n\
          A *duration* is a number and a unit (`h`, `m`, `s`, `ms`), up to four of them: `90s`, `25m`, `1h30m`. \
-         A *quantity* is an amount of memory: `300Mi`, `2Gi`, or a number of bytes.\n",
+         A *quantity* is an amount of memory: `300Mi`, `2Gi`.\n",
     );
     for part in ["spec", "status"] {
         object(&mut page, part, &schema["properties"][part]);
@@ -29,14 +29,13 @@ fn object(page: &mut String, path: &str, schema: &Value) {
     // Writing to a string cannot fail.
     let _ = write!(page, "\n## {path}\n\n{}\n\n| field | type | |\n|---|---|---|\n", text(schema));
     for (name, property) in properties {
-        let required = schema["required"].as_array().is_some_and(|all| all.iter().any(|required| required == name));
-        let required = if required { ", required" } else { "" };
+        let required = if is_required(schema, name) { ", required" } else { "" };
         let _ =
             writeln!(page, "| `{name}` | {}{required} | {} |", type_of(path, name, property), cell(&text(property)));
     }
     let rules = messages(schema);
     if !rules.is_empty() {
-        let _ = write!(page, "\nRefused otherwise:\n\n{rules}");
+        let _ = write!(page, "\nRules, in the words of a refusal:\n\n{rules}");
     }
     for (name, property) in properties {
         object(page, &format!("{path}.{name}"), property);
@@ -46,6 +45,11 @@ fn object(page: &mut String, path: &str, schema: &Value) {
 /// The properties of an object, or of the objects in a list.
 fn properties(schema: &Value) -> Option<&Map<String, Value>> {
     schema["properties"].as_object().or_else(|| schema["items"]["properties"].as_object())
+}
+
+fn is_required(schema: &Value, name: &str) -> bool {
+    let required = schema["required"].as_array().or_else(|| schema["items"]["required"].as_array());
+    required.is_some_and(|all| all.iter().any(|required| required == name))
 }
 
 fn type_of(path: &str, name: &str, schema: &Value) -> String {
@@ -65,11 +69,10 @@ fn type_of(path: &str, name: &str, schema: &Value) -> String {
     if let Some(values) = schema["enum"].as_array() {
         return values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or ");
     }
-    if schema["x-kubernetes-int-or-string"] == true {
-        return "quantity".into();
-    }
-    if schema["x-kubernetes-validations"][0]["rule"].as_str().is_some_and(|rule| rule.contains("duration(self)")) {
-        return "duration".into();
+    let rule = schema["x-kubernetes-validations"][0]["rule"].as_str().unwrap_or_default();
+    if let Some(notation) = ["duration", "quantity"].iter().find(|notation| rule.contains(&format!("{notation}(self)")))
+    {
+        return (*notation).into();
     }
     match (schema["type"].as_str(), schema["format"].as_str()) {
         (Some("array"), _) => format!("list of {}", schema["items"]["type"].as_str().unwrap_or("objects")),

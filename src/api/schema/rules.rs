@@ -25,8 +25,9 @@ fn required(rule: impl Into<String>, message: &str) -> Rule {
 pub fn pool() -> Vec<Rule> {
     vec![forbidden(
         "size(self.metadata.name) <= 50",
-        "write a metadata.name of at most 50 characters: labels and the names of pods are made of it",
-    )]
+        "write a name of at most 50 characters: labels and the names of pods are made of it",
+    )
+    .field_path(".metadata.name")]
 }
 
 pub fn spec() -> Vec<Rule> {
@@ -88,7 +89,7 @@ pub fn broker() -> Vec<Rule> {
 
 /// About addresses, which may hold credentials: no rule on the strings themselves.
 pub fn rabbitmq() -> Vec<Rule> {
-    const NO_CREDENTIALS: &str = "write it without credentials, which belong into a Secret named by \
+    const NO_CREDENTIALS: &str = "write it without credentials, which belong in the Secret named by \
                                   credentials.secretRef.name (an @ in a vhost's name is written %40)";
     vec![
         forbidden("!self.uri.contains('@')", NO_CREDENTIALS).field_path(".uri"),
@@ -210,12 +211,12 @@ pub fn duration_from_zero() -> Vec<Rule> {
     ]
 }
 
-/// More than nothing. The text of a plain number is one too.
+/// More than nothing.
 pub fn quantity() -> Vec<Rule> {
     vec![
         Rule::new(
-            "isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0')) && \
-             quantity(string(self)).isLessThan(quantity('1Ei'))",
+            "isQuantity(self) && quantity(self).isGreaterThan(quantity('0')) && \
+             quantity(self).isLessThan(quantity('1Ei'))",
         )
         .message("write a quantity of more than 0, such as 300Mi or 2Gi"),
     ]
