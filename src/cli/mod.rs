@@ -3,11 +3,9 @@
 //! stdout is data, stderr is messages.
 
 pub mod crd;
-pub mod publish;
 pub mod release;
 pub mod run;
 pub mod status;
-pub mod worker;
 
 use std::process::ExitCode;
 
@@ -27,8 +25,6 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
-    Worker(worker::Args),
-    Publish(publish::Args),
     Status(status::Args),
     Release(release::Args),
     Crd(crd::Args),
@@ -46,8 +42,6 @@ pub fn dispatch(cli: Cli) -> ExitCode {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Run(args) => run::run(args).await,
-            Command::Worker(args) => worker::run(args).await,
-            Command::Publish(args) => publish::run(args).await,
             Command::Status(args) => status::run(args).await,
             Command::Release(args) => release::run(args).await,
             Command::Crd(args) => crd::run(args),

@@ -16,7 +16,7 @@ use crate::ops::readiness::Readiness;
 use crate::ops::telemetry::{self, LogFormat};
 use crate::ops::{admin, shutdown};
 use crate::workers::HttpWorkerClient;
-use crate::{brokers, workers};
+use crate::brokers;
 
 /// Run the operator: watch pools, read their queues, scale their workers.
 ///

@@ -46,7 +46,6 @@ use world::{Siblings, Touch, World};
 
 /// All that the controller reaches: everything from outside comes in here, so that it runs unchanged
 /// against simulated servers in virtual time.
-#[derive(Debug)]
 pub struct Parts {
     pub client: Client,
     pub clock: Clock,
@@ -69,12 +68,6 @@ pub struct Context {
     pub world: World,
     pub touch: Touch,
     pub siblings: RwLock<Siblings>,
-}
-
-impl std::fmt::Debug for Context {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("world", &self.world).finish_non_exhaustive()
-    }
 }
 
 /// Runs until `stop`.

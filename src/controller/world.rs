@@ -36,7 +36,6 @@ pub type GuardedPool = DeserializeGuard<AgentWorkerPool>;
 pub type ReplicaSetMeta = PartialObjectMeta<ReplicaSet>;
 
 /// All caches.
-#[derive(Debug)]
 pub struct World {
     client: Client,
     pub namespaces: BTreeMap<String, Namespace>,
