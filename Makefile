@@ -23,9 +23,8 @@ testbed: ## only build and install the servers that tests and demo run on (first
 	@scripts/setup.sh demo
 	@scripts/prepare.sh test
 
-generate: ## rewrite the files that are made from code (CRD and its chart template)
-	@cargo build --quiet --locked --workspace --bins --test architecture
-	@scripts/generate.sh
+generate: ## rewrite what is made from code: the CRD, the chart's template of it, the API reference
+	@AWP_UPDATE=1 cargo test --quiet --locked --test generated
 
 lint: ## formatting and clippy only (first run about 10 min, then a minute)
 	@cargo fmt --all --check
