@@ -1,7 +1,8 @@
 //! `awp status`: all pools at a glance.
 
 use anyhow::Context as _;
-use comfy_table::{Table, TableStyle};
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
 use kube::api::ListParams;
 use kube::{Api, Client, Config, ResourceExt};
 
@@ -59,7 +60,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
 fn table(pools: &[AgentWorkerPool], with_namespace: bool) -> Table {
     let mut table = Table::new();
-    table.load_style(TableStyle::NOTHING);
+    table.load_style(NOTHING);
     let mut header = vec!["POOL", "READY", "IN FLIGHT", "WORKERS", "BOUND BY", "WHY"];
     if with_namespace {
         header.insert(0, "NAMESPACE");
