@@ -49,6 +49,7 @@ mod start;
 mod status;
 #[cfg(test)]
 mod status_tests;
+mod stragglers;
 mod volumes;
 
 use std::collections::BTreeMap;

@@ -236,7 +236,7 @@ impl PodAgent {
         }
     }
 
-    fn take(&mut self, event: Event) {
+    fn take(&mut self, event: &Event) {
         let Some(index) =
             self.running.iter().position(|running| running.as_ref().is_some_and(|running| running.id == event.id))
         else {
@@ -283,7 +283,7 @@ impl PodAgent {
             }
         };
         tokio::select! {
-            Some(event) = self.events.recv() => self.take(event),
+            Some(event) = self.events.recv() => self.take(&event),
             changed = self.orders.changed() => match changed {
                 Ok(()) => {
                     let order = self.orders.borrow_and_update().clone();
@@ -297,22 +297,23 @@ impl PodAgent {
                 }
                 Err(_) => self.order.gone = true,
             },
-            change = self.changes.recv() => self.reference_changed(change),
+            change = self.changes.recv() => self.reference_changed(change.ok().as_deref()),
             () = alarm => {}
         }
     }
 
-    fn reference_changed(&mut self, change: Result<Arc<Change>, broadcast::error::RecvError>) {
-        let concerns = match &change {
-            Ok(change) => {
-                if change.1 == self.order.pod.namespace().unwrap_or_default() {
-                    self.life.references_changed();
-                }
-                Mounted::concerns(&self.order.pod, change)
-            }
-            // Too many changes to follow each.
-            Err(_) => true,
+    /// Nothing stands for more changes than could be followed.
+    fn reference_changed(&mut self, change: Option<&Change>) {
+        let (near, concerns) = match change {
+            Some(change) => (
+                self.order.pod.metadata.namespace.as_ref() == Some(&change.1),
+                Mounted::concerns(&self.order.pod, change),
+            ),
+            None => (true, true),
         };
+        if near {
+            self.life.references_changed();
+        }
         if concerns {
             self.refresh_at = Some(Instant::now());
         }
@@ -325,7 +326,7 @@ impl PodAgent {
         }
         while self.running.iter().any(Option::is_some) {
             let Some(event) = self.events.recv().await else { return };
-            self.take(event);
+            self.take(&event);
         }
     }
 }

@@ -5,19 +5,21 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use awp_testbed::base::wait;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, PostParams};
 use serde_json::json;
 
 use super::place::{LIMIT, Place, lives, shell};
 
-/// Starts a helper of its own and ignores SIGTERM. (`$$` in a command is one `$` to Kubernetes.)
-const FAMILY: &str = "trap '' TERM; sleep 600 & echo $! $$$$; while :; do sleep 0.1; done";
+/// Ignores SIGTERM, with a child in its process group and one in a session of its own. (`$$` in a command is one `$`
+/// to Kubernetes.)
+const FAMILY: &str =
+    "trap '' TERM; sleep 600 & one=$!; setsid sleep 600 & echo $one $! $$$$; while :; do sleep 0.1; done";
 
 async fn pids(place: &Place) -> Vec<String> {
     place.script("family", FAMILY).await;
     let pids: Vec<_> = place.wrote("family", "\n").await.split_whitespace().map(str::to_owned).collect();
-    assert!(pids.len() == 2 && pids.iter().all(|pid| lives(pid)));
+    assert!(pids.len() == 3 && pids.iter().all(|pid| lives(pid)));
     pids
 }
 
@@ -44,8 +46,8 @@ async fn a_stopped_node_leaves_the_cluster_and_no_process() {
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     assert!(!pids.iter().any(|pid| lives(pid)));
     assert!(Api::<Node>::all(cluster.admin()).get_opt(&namespace).await.unwrap().is_none());
-    let pods = Api::<k8s_openapi::api::core::v1::Pod>::namespaced(cluster.admin(), &namespace);
-    assert!(pods.get_opt("family").await.unwrap().is_none());
+    let left = Api::<Pod>::namespaced(cluster.admin(), &namespace);
+    assert!(left.get_opt("family").await.unwrap().is_none());
     assert_eq!(pod_folders(dir.path()), 0);
 }
 
@@ -79,7 +81,7 @@ async fn a_node_of_the_command_line_that_is_killed_leaves_no_process() {
         Ok(std::fs::read_to_string(&log).ok().filter(|text| text.ends_with('\n')))
     });
     let pids: Vec<_> = text.await.unwrap().split_whitespace().map(str::to_owned).collect();
-    assert!(pids.len() == 2 && pids.iter().all(|pid| lives(pid)));
+    assert!(pids.len() == 3 && pids.iter().all(|pid| lives(pid)));
     program.kill().await.unwrap();
     all_end(&pids, Duration::from_secs(5)).await;
     wait::until("the pods' folder is removed", LIMIT, async || Ok((pod_folders(dir.path()) == 0).then_some(())))
