@@ -37,6 +37,7 @@ mod mounted;
 mod mounts;
 mod node_object;
 mod objects;
+mod order;
 mod plan;
 mod pod;
 mod probes;

@@ -17,24 +17,12 @@ use super::folder;
 use super::lifecycle::Lifecycle;
 use super::mounted::Mounted;
 use super::objects::Change;
+use super::order::{self, Order, WRITE_AGAIN};
 use super::plan::Action;
 use super::publish::{self, Outcome};
 use super::running::{Event, News, Running};
 use super::setup::Place;
 use super::status;
-
-/// How long a write that failed waits for its next try.
-const WRITE_AGAIN: Duration = Duration::from_secs(1);
-
-/// What the pod is told from outside: always the newest word.
-#[derive(Clone, Debug)]
-pub struct Order {
-    pub pod: Arc<Pod>,
-    /// The object is gone: its processes have no right to live.
-    pub gone: bool,
-    /// The node ends, and leaves the pod at most this long.
-    pub evict_within: Option<Duration>,
-}
 
 pub struct PodAgent {
     context: Arc<Context>,
@@ -60,7 +48,7 @@ pub struct PodAgent {
 pub async fn run(context: Arc<Context>, orders: watch::Receiver<Order>) {
     let pod = orders.borrow().pod.clone();
     if status::is_over(&pod) {
-        remove_when_deleted(&context, orders).await;
+        order::remove_when_deleted(&context, orders).await;
         return;
     }
     let host_network = pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or_default();
@@ -73,22 +61,6 @@ pub async fn run(context: Arc<Context>, orders: watch::Receiver<Order>) {
     agent.kill_all().await;
     // The watchdog removes what could not be removed here.
     let _ = std::fs::remove_dir_all(&agent.folder);
-}
-
-/// A pod that was over before this node process began.
-async fn remove_when_deleted(context: &Context, mut orders: watch::Receiver<Order>) {
-    loop {
-        let order = orders.borrow_and_update().clone();
-        let leaving = order.pod.metadata.deletion_timestamp.is_some() || order.evict_within.is_some();
-        if order.gone || leaving && publish::delete(context, &order.pod).await != Outcome::Failed {
-            return;
-        }
-        let again = tokio::time::sleep(if leaving { WRITE_AGAIN } else { Duration::MAX });
-        tokio::select! {
-            changed = orders.changed() => if changed.is_err() { return },
-            () = again => {}
-        }
-    }
 }
 
 impl PodAgent {

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use awp_testbed::ProcessNode;
 use awp_testbed::base::wait;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, PostParams};
 use serde_json::json;
 
-use super::place::{LIMIT, Place, lives, shell};
+use super::place::{LIMIT, Place, container, lives, shell};
 
 /// Ignores SIGTERM, with a child in its process group and one in a session of its own. (`$$` in a command is one `$`
 /// to Kubernetes.)
@@ -58,6 +59,24 @@ async fn a_dropped_node_leaves_no_process() {
     drop(place.node);
     assert!(!pids.iter().any(|pid| lives(pid)));
     assert_eq!(pod_folders(place.dir.path()), 0);
+}
+
+#[tokio::test]
+async fn a_node_that_comes_back_restarts_its_pods_and_counts_it() {
+    let mut place = Place::new("back").await;
+    let mut main = shell("main", "sleep 600");
+    main["readinessProbe"] = json!({"exec": {"command": ["true"]}});
+    place.create("patient", json!({"containers": [main]})).await;
+    place.ready("patient").await;
+    let options = Place::options(place.cluster, place.node.name(), place.dir.path().to_owned());
+    let kubeconfig = place.cluster.kubeconfig();
+    // The new node claims its addresses while the old one has them: the pod gets another one.
+    let after = ProcessNode::start(kubeconfig, options).await.unwrap();
+    drop(std::mem::replace(&mut place.node, after));
+    let pod = place.until("patient", "restarted", |pod| container(pod)["restartCount"] == 1).await;
+    assert_eq!(container(&pod)["lastState"]["terminated"]["message"], "the node restarted");
+    assert_eq!(pod["status"]["podIPs"], json!([{"ip": pod["status"]["podIP"]}]));
+    place.ready("patient").await;
 }
 
 #[tokio::test]
