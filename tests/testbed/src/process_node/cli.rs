@@ -36,13 +36,12 @@ pub fn run(args: Args) -> Result<()> {
 
 async fn serve(args: Args) -> Result<()> {
     // Kept to the end: dropping it removes the folder.
-    let (_scratch, dir) = match args.dir {
-        Some(dir) => (None, dir),
-        None => {
-            let scratch = Scratch::new("node")?;
-            let dir = scratch.path().to_owned();
-            (Some(scratch), dir)
-        }
+    let (_scratch, dir) = if let Some(dir) = args.dir {
+        (None, dir)
+    } else {
+        let scratch = Scratch::new("node")?;
+        let dir = scratch.path().to_owned();
+        (Some(scratch), dir)
     };
     eprintln!("logs are in {}", dir.join("logs").display());
     let mut options = Options::new(args.name, dir);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use k8s_openapi::api::core::v1::PodStatus;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -97,13 +97,8 @@ impl PodAgent {
     }
 
     fn place(&self) -> Place<'_> {
-        Place {
-            context: &self.context,
-            pod: &self.order.pod,
-            facts: &self.facts,
-            folder: &self.folder,
-            mounted: &self.mounted,
-        }
+        let (context, pod, facts) = (&self.context, &self.order.pod, &self.facts);
+        Place { context, pod, facts, folder: &self.folder, mounted: &self.mounted }
     }
 
     fn make_folders(&self) -> std::io::Result<()> {
@@ -240,9 +235,7 @@ impl PodAgent {
     /// Whether the object is gone.
     async fn delete(&mut self) -> bool {
         let gone = publish::delete(&self.context, &self.order.pod).await != Outcome::Failed;
-        if !gone {
-            self.publish_again = Some(Instant::now() + WRITE_AGAIN);
-        }
+        self.publish_again = (!gone).then(|| Instant::now() + WRITE_AGAIN);
         gone
     }
 
