@@ -1,12 +1,13 @@
 //! The command line.
 
 mod install;
+mod up;
 
 use anyhow::Result;
 use awp_testbed::{demo, process_node};
 use clap::{Parser, Subcommand};
 
-/// Real servers for the project's tests: etcd, Kubernetes and `RabbitMQ` on this machine's loopback address.
+/// Real servers for the project's tests: etcd, Kubernetes and RabbitMQ on this machine's loopback address.
 #[derive(Debug, Parser)]
 #[command(name = "testbed", version)]
 struct Testbed {
@@ -18,6 +19,7 @@ struct Testbed {
 enum Command {
     Demo(demo::Args),
     Install(install::Args),
+    Up(up::Args),
     Node(process_node::cli::Args),
 }
 
@@ -30,6 +32,7 @@ pub fn run() -> Result<()> {
             ended
         }
         Command::Install(args) => install::run(&args),
+        Command::Up(args) => up::run(&args),
         Command::Node(args) => process_node::cli::run(args),
     }
 }
