@@ -1,0 +1,6 @@
+//! The law under test: tables to read, properties that hold whatever comes in, and a closed loop in
+//! virtual time.
+
+mod fixtures;
+mod traces;
+mod world;
