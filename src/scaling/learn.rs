@@ -213,7 +213,7 @@ fn take_flow(state: &mut State, settings: &Settings, last: Reading, reading: Rea
     state.flow.finished_used = state.flow.finished;
     state.flow.busy_used = state.flow.busy;
     // Arrived after the last reading: as old as that is the safe side.
-    state.arrivals.arrive(last.at, arrived as u64);
+    state.arrivals.arrive(last.at.plus(elapsed / 2.0), arrived as u64);
     state.arrivals.pick_up((arrived - rise).max(0.0) as u64);
     state.rate.record(arrived as u64, reading.at);
 }

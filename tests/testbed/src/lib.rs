@@ -1,1 +1,17 @@
+//! Real servers for tests and the demo, on loopback, without root or a container engine: a Kubernetes control plane,
+//! RabbitMQ, and nodes.
+//!
+//! Their programs come from `testbed install` (`make testbed`), once per machine. Every server ends when the process
+//! that started it ends, also when that is killed.
 
+pub mod base;
+pub mod control_plane;
+pub mod install;
+pub mod kwok;
+pub mod process_node;
+pub mod rabbitmq;
+
+pub use control_plane::{ControlPlane, control_plane};
+pub use kwok::Kwok;
+pub use process_node::ProcessNode;
+pub use rabbitmq::{RabbitMq, rabbitmq};

@@ -1,0 +1,42 @@
+//! `testbed install`
+
+use std::time::Instant;
+
+use anyhow::Result;
+use awp_testbed::base::cache::Cache;
+use awp_testbed::install;
+use clap::ValueEnum;
+
+/// Make the servers' programs that are missing, into the user's cache folder
+///
+/// The control plane is built from Go modules (minutes the first time), RabbitMQ unpacked from Debian's packages (20 s).
+/// Nothing is installed on the system. What is there already is left alone, so this ends at once the second time.
+///
+/// Example: testbed install --only rabbitmq
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// Only this part
+    #[arg(long)]
+    only: Option<Part>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Controlplane,
+    Rabbitmq,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let cache = Cache::of_user()?;
+    let started = Instant::now();
+    // The short one first: who cannot have it learns so before the minutes of the other.
+    if args.only != Some(Part::Controlplane) {
+        install::rabbitmq::install(&cache)?;
+    }
+    if args.only != Some(Part::Rabbitmq) {
+        install::control_plane::install(&cache)?;
+    }
+    eprintln!("testbed: everything is in {} ({})", cache.root().display(), install::step::minutes(started.elapsed()));
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! A real Kubernetes control plane on loopback: etcd, API server, controller-manager, scheduler.
+
+mod access;
+mod audit;
+mod credentials;
+mod servers;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use kube::api::{Api, ObjectMeta, PostParams};
+use tokio::process::Command;
+use tokio::sync::{Mutex, OnceCell};
+
+pub use audit::Write;
+use credentials::Credentials;
+use servers::Ports;
+
+use crate::base::cache::Cache;
+use crate::base::scratch::Scratch;
+use crate::base::server::Server;
+use crate::base::{install_crypto_provider, wait};
+use crate::install::control_plane::Programs;
+
+/// One control plane. Everything of it ends with its owner.
+#[derive(Debug)]
+pub struct ControlPlane {
+    programs: Programs,
+    ports: Ports,
+    credentials: Credentials,
+    kubeconfig: PathBuf,
+    admin: kube::Config,
+    namespaces: AtomicU32,
+    api_server: Mutex<Option<Server>>,
+    _etcd: Server,
+    _controller_manager: Server,
+    _scheduler: Server,
+    scratch: Scratch,
+}
+
+static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+
+/// The control plane that all tests of this process share, started by the first who asks. Tests get apart by
+/// namespaces.
+///
+/// # Panics
+/// When it cannot be started, with the reason.
+pub async fn control_plane() -> &'static ControlPlane {
+    let started = SHARED.get_or_try_init(ControlPlane::start).await;
+    started.unwrap_or_else(|error| panic!("the control plane does not start: {error:#}"))
+}
+
+impl ControlPlane {
+    /// A control plane of one's own: about six seconds.
+    pub async fn start() -> Result<Self> {
+        install_crypto_provider();
+        let programs = crate::install::control_plane::find(&Cache::of_user()?)?;
+        let scratch = Scratch::new("control-plane")?;
+        let ports = Ports::choose()?;
+        let credentials = Credentials::create(scratch.folder("credentials")?, ports.api_server)?;
+        servers::write_audit_policy(&scratch)?;
+
+        // All at once: each waits by itself for what it needs.
+        let etcd = Server::start(&servers::etcd(&programs, &ports, &scratch), &scratch)?;
+        let mut api_server = Server::start(&servers::api_server(&programs, &ports, &credentials, &scratch), &scratch)?;
+        let kubeconfig = credentials.admin()?;
+        let admin = access::config(&kubeconfig).await?;
+        servers::healthy(&mut api_server, ports.api_server, "readyz").await?;
+        let controller_manager = servers::controller_manager(&programs, &ports, &credentials)?;
+        let mut controller_manager = Server::start(&controller_manager, &scratch)?;
+        let mut scheduler = Server::start(&servers::scheduler(&programs, &ports, &credentials)?, &scratch)?;
+        futures::try_join!(
+            servers::healthy(&mut controller_manager, ports.controller_manager, "healthz"),
+            servers::healthy(&mut scheduler, ports.scheduler, "healthz"),
+        )?;
+
+        let control_plane = Self {
+            programs,
+            ports,
+            credentials,
+            kubeconfig,
+            admin,
+            namespaces: AtomicU32::new(0),
+            api_server: Mutex::new(Some(api_server)),
+            _etcd: etcd,
+            _controller_manager: controller_manager,
+            _scheduler: scheduler,
+            scratch,
+        };
+        control_plane.wait_for_service_account("default").await?;
+        Ok(control_plane)
+    }
+
+    /// A client with every right, for the runtime of the caller.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn admin(&self) -> kube::Client {
+        access::client(self.admin.clone())
+    }
+
+    /// The kubeconfig of [`ControlPlane::admin`].
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A kubeconfig of the ServiceAccount, with a bound token as a pod would have it, valid for a day.
+    pub async fn kubeconfig_for(&self, namespace: &str, service_account: &str) -> Result<PathBuf> {
+        let token = access::token(self.admin(), namespace, service_account).await?;
+        self.credentials.with_token(namespace, service_account, &token)
+    }
+
+    /// A client of the ServiceAccount, for the runtime of the caller.
+    pub async fn client_for(&self, namespace: &str, service_account: &str) -> Result<kube::Client> {
+        let kubeconfig = self.kubeconfig_for(namespace, service_account).await?;
+        Ok(access::client(access::config(&kubeconfig).await?))
+    }
+
+    /// A kubeconfig of any user by certificate, such as `system:node:n` of the group `system:nodes`.
+    pub fn kubeconfig_for_user(&self, user: &str, group: Option<&str>) -> Result<PathBuf> {
+        self.credentials.of_user(user, group)
+    }
+
+    /// A new namespace with a unique name, in which pods can be created at once.
+    pub async fn namespace(&self, prefix: &str) -> Result<String> {
+        let name = format!("{prefix}-{}", self.namespaces.fetch_add(1, Ordering::Relaxed));
+        let metadata = ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        Api::<Namespace>::all(self.admin()).create(&PostParams::default(), &namespace).await?;
+        self.wait_for_service_account(&name).await?;
+        Ok(name)
+    }
+
+    /// Pods are refused before their namespace has it.
+    async fn wait_for_service_account(&self, namespace: &str) -> Result<()> {
+        let accounts = Api::<ServiceAccount>::namespaced(self.admin(), namespace);
+        let what = format!("the ServiceAccount default in namespace {namespace} appears");
+        wait::until(&what, Duration::from_secs(30), async || Ok(accounts.get_opt("default").await?.map(drop))).await
+    }
+
+    /// The path of a program built with the control plane.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.path(name)
+    }
+
+    /// `kubectl` with the administrator's KUBECONFIG.
+    pub fn kubectl(&self) -> Command {
+        self.tool("kubectl")
+    }
+
+    /// `helm` with the administrator's KUBECONFIG and folders of its own.
+    pub fn helm(&self) -> Command {
+        self.tool("helm")
+    }
+
+    fn tool(&self, name: &str) -> Command {
+        let folder = |name: &str| self.scratch.path().join("tools").join(name);
+        let mut command = Command::new(self.program(name));
+        command.env("KUBECONFIG", &self.kubeconfig).env("KUBECACHEDIR", folder("kubectl"));
+        for kind in ["CACHE", "CONFIG", "DATA"] {
+            command.env(format!("HELM_{kind}_HOME"), folder("helm").join(kind.to_lowercase()));
+        }
+        command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    /// `kubectl apply` of manifests, as the administrator.
+    pub async fn apply(&self, manifests: &str) -> Result<()> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), manifests)?;
+        self.kubectl_output(&["apply", "-f", &file.path().display().to_string()]).await.map(drop)
+    }
+
+    /// Standard output of `kubectl …`; a failure is an error with what it says.
+    pub async fn kubectl_output(&self, args: &[&str]) -> Result<String> {
+        let answer = self.kubectl().args(args).output().await.context("cannot start kubectl")?;
+        if !answer.status.success() {
+            let words = String::from_utf8_lossy(&answer.stderr).into_owned();
+            anyhow::bail!("kubectl {} failed ({}): {words}", args.join(" "), answer.status);
+        }
+        Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
+    }
+
+    pub async fn stop_api_server(&self) -> Result<()> {
+        self.api_server.lock().await.take().context("the API server does not run")?.stop().await
+    }
+
+    /// Starts the stopped API server on its port; the objects are in etcd.
+    pub async fn start_api_server(&self) -> Result<()> {
+        let mut running = self.api_server.lock().await;
+        anyhow::ensure!(running.is_none(), "the API server runs already");
+        let spec = servers::api_server(&self.programs, &self.ports, &self.credentials, &self.scratch);
+        let mut server = Server::start(&spec, &self.scratch)?;
+        servers::healthy(&mut server, self.ports.api_server, "readyz").await?;
+        *running = Some(server);
+        Ok(())
+    }
+
+    pub async fn restart_api_server(&self) -> Result<()> {
+        self.stop_api_server().await?;
+        self.start_api_server().await
+    }
+
+    /// What users whose name starts with `user` wrote since then, from the API server's audit log: a ServiceAccount's
+    /// name is `system:serviceaccount:NAMESPACE:NAME`.
+    pub fn writes_by(&self, user: &str, since: std::time::SystemTime) -> Result<Vec<Write>> {
+        audit::writes(&servers::audit_log(&self.scratch), user, since)
+    }
+
+    /// The logs of the servers, one file each.
+    pub fn logs(&self) -> PathBuf {
+        self.scratch.path().join("logs")
+    }
+}

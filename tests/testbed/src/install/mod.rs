@@ -1,0 +1,8 @@
+//! Making the servers' programs, once per machine and version, into the user's cache folder.
+
+pub mod apt;
+pub mod control_plane;
+pub mod go;
+pub mod patchelf;
+pub mod rabbitmq;
+pub mod step;
