@@ -36,7 +36,7 @@ pub struct Demand {
     pub slots: f64,
     /// W: slots to keep free.
     pub free: f64,
-    /// max x_j: slots short (positive) or to spare (negative).
+    /// `max x_j`: slots short (positive) or to spare (negative).
     pub short: f64,
     /// How long the task has waited that is shortest of slots; `None` where no queued task is.
     pub pressing_age: Option<f64>,

@@ -49,6 +49,15 @@ impl Plan {
         Self { bound, ..Self::starting_at(active, Vec::new(), detail) }
     }
 
+    /// A person says how many: the law is only shown.
+    pub fn hold_at(&mut self, replicas: u32) {
+        self.granted = replicas;
+        self.bound = Bound::ManualHold;
+        self.limited = false;
+        let detail = format!("held at {replicas} by hand until `awp release`");
+        self.steps.push(Step { name: "hold", replicas, detail });
+    }
+
     pub fn set(&mut self, name: &'static str, bound: Bound, replicas: u32, detail: impl FnOnce() -> String) {
         if replicas == self.granted {
             return;
@@ -148,9 +157,11 @@ fn above_concurrency(fleet: &Fleet<'_>, order: &[usize], slots: f64, in_flight: 
     let each = f64::from(fleet.prefetch.max(1));
     let mut left = fleet.slots();
     let target = (left - slots).max(in_flight);
-    let mut gone = 0;
-    let absent = std::iter::repeat_n(each, fleet.absent as usize);
-    for slots in absent.chain(order.iter().map(|&index| f64::from(fleet.members[index].slots))) {
+    let mut gone = ((left - target) / each).ceil().min(((left - in_flight) / each).floor());
+    gone = gone.clamp(0.0, f64::from(fleet.absent));
+    left -= gone * each;
+    let mut gone = gone as u32;
+    for slots in order.iter().map(|&index| f64::from(fleet.members[index].slots)) {
         if left <= target || left - slots < in_flight {
             break;
         }

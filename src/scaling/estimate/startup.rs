@@ -38,6 +38,9 @@ impl Startup {
 
     /// A pod took this long.
     pub fn record(&mut self, seconds: f64) {
+        if !seconds.is_finite() {
+            return;
+        }
         self.samples.push_back(seconds.clamp(0.0, LONGEST));
         if self.samples.len() > SAMPLES {
             self.samples.pop_front();

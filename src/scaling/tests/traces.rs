@@ -29,8 +29,7 @@ fn tasks(arrivals: &str) -> Option<Vec<Task>> {
     let durations: Vec<f64> =
         runs.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
     let arrivals = std::fs::read_to_string(folder.join(arrivals)).unwrap();
-    let times: Vec<f64> =
-        arrivals.lines().skip(1).map(|line| second_of_day(line.split(',').next().unwrap())).collect();
+    let times: Vec<f64> = arrivals.lines().skip(1).map(|line| second_of_day(line.split(',').next().unwrap())).collect();
     let task = |(i, time): (usize, &f64)| Task {
         arrives: ((time - times[0]) * STRETCH * 1000.0).round() as u64,
         lasts: (durations[(7919 * i) % durations.len()].max(1.0) * 1000.0).round() as u64,
