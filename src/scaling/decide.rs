@@ -5,7 +5,7 @@ use super::caps::{self, REFUSAL_REMEMBERED};
 use super::decision::{Backlog, Bound, Decision, Estimates, Flags, Trust};
 use super::explain::{self, Facts};
 use super::fleet::Fleet;
-use super::law::{Demand, Terms};
+use super::law::{Demand, Terms, free_slots};
 use super::learn::{booting_ages, first_task_memory, learn};
 use super::load::Sources;
 use super::observation::{Observation, QueueCounts, QueueReading};
@@ -56,7 +56,8 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
     };
     let sources = Sources::new(counts, &observation.workers, state.in_flight.last_pick_up(), settings.reports, now);
     let fleet = Fleet::of(observation, &state, settings.drain, &sources, holding.tasks, now);
-    let whole = state.in_flight.total(&observation.workers, settings.reports, state.started, now);
+    let whole =
+        state.in_flight.total(&observation.workers, settings.reports, state.started, now).map(|total| total.count);
     let view = View {
         first,
         fleet: &fleet,
@@ -125,15 +126,16 @@ fn trust(state: &State, counts: Option<&QueueCounts>, now: Timestamp) -> Trust {
 fn by_law(state: &mut State, settings: &Settings, view: &View<'_>) -> Plan {
     let (fleet, now) = (view.fleet, view.now);
     let ready = state.arrivals.total() as f64;
+    let (interval, start_within) = (state.interval(), settings.start_within);
+    let rate = view.estimates.arrivals_per_second;
     let mut terms = Terms {
         in_flight: fleet.in_flight(view.whole).unwrap_or(0.0),
         slots: fleet.slots(),
         task_duration: view.estimates.task_duration,
         startup: view.estimates.startup,
-        arrivals_per_second: view.estimates.arrivals_per_second,
-        interval: state.interval(),
-        start_within: settings.start_within,
-        warm_slots: f64::from(settings.warm_slots),
+        interval,
+        start_within,
+        free_slots: free_slots(rate, state.startup.learned(), interval, start_within, settings.warm_slots),
     };
     let demand =
         if view.whole.is_some() { terms.demand(&state.arrivals, now) } else { blind(&mut terms, state, fleet, now) };
@@ -151,21 +153,20 @@ fn by_law(state: &mut State, settings: &Settings, view: &View<'_>) -> Plan {
     };
     let detail = format!(
         "{} slots: {} there, {} in flight, {ready} queued, {:.1} to keep free",
-        demand.slots, terms.slots, terms.in_flight, demand.free
+        demand.slots, terms.slots, terms.in_flight, terms.free_slots
     );
     plan::by_law(settings, fleet, &asked, detail)
 }
 
-/// In flight is not known: while tasks are queued, every worker that has ever been ready is taken
-/// for full; the pool may grow and not shrink.
+/// In flight is not known: while tasks are queued, every worker that has been ready and shows
+/// nothing is taken for full; the pool may grow and not shrink.
 fn blind(terms: &mut Terms, state: &State, fleet: &Fleet<'_>, now: Timestamp) -> Demand {
-    let free = terms.free_slots();
     if state.arrivals.total() > 0 {
-        terms.in_flight = fleet.slots_in_use_at_most();
+        terms.in_flight = fleet.in_flight_at_most();
     }
     // Free slots to keep cannot be told from full ones here, so they are asked for once, not on top.
-    let demand = Terms { arrivals_per_second: 0.0, warm_slots: 0.0, ..*terms }.demand(&state.arrivals, now);
-    Demand { slots: demand.slots.max(terms.slots).max(free.ceil()), free, ..demand }
+    let demand = Terms { free_slots: 0.0, ..*terms }.demand(&state.arrivals, now);
+    Demand { slots: demand.slots.max(terms.slots).max(terms.free_slots.ceil()), ..demand }
 }
 
 /// The queue is not known: what runs stays, and after a while the fallback raises it.

@@ -21,6 +21,13 @@ pub struct InFlight {
     settled: Option<u64>,
 }
 
+/// N, and whether it was counted; else workers that say nothing are taken for full in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Total {
+    pub count: u64,
+    pub counted: bool,
+}
+
 impl InFlight {
     /// After a restart: what status said, until a source speaks.
     pub fn restored(in_flight: Option<u64>, now: Timestamp) -> Self {
@@ -43,8 +50,9 @@ impl InFlight {
     }
 
     /// The broker counted.
-    pub fn counted(&mut self, unacked: Counted) {
-        if self.unacked.is_none_or(|last| unacked.at >= last.at) {
+    pub fn counted(&mut self, unacked: Counted, now: Timestamp) {
+        let fresh = now.since(unacked.at) <= FRESH;
+        if fresh && self.unacked.is_none_or(|last| unacked.at >= last.at) {
             self.unacked = Some(unacked);
         }
     }
@@ -74,20 +82,18 @@ impl InFlight {
     ///
     /// `None` = no source tells. Where only workers tell, one that ran for long and says nothing is
     /// taken for full: unknown is not zero. `since` is when we began to listen.
-    pub fn total(&self, workers: &[Worker], reports: bool, since: Timestamp, now: Timestamp) -> Option<u64> {
+    pub fn total(&self, workers: &[Worker], reports: bool, since: Timestamp, now: Timestamp) -> Option<Total> {
         let mut reported: u64 = 0;
         let mut room_behind: u64 = 0;
         let mut silent: u64 = 0;
         let mut slots: u64 = 0;
         let mut oldest = now;
         let newest_pick_up = self.last_pick_up();
-        let mut any_report = reports;
         for worker in workers {
             slots += u64::from(worker.slots);
             if worker.phase <= WorkerPhase::Pending && worker.report.is_none() {
                 continue;
             }
-            any_report |= worker.report.is_some();
             match worker.report.as_ref().filter(|report| now.since(report.at) <= FRESH) {
                 Some(report) => {
                     reported += u64::from(report.in_flight);
@@ -114,8 +120,8 @@ impl InFlight {
         let by_broker =
             self.unacked.map(|unacked| self.raised(unacked.count, unacked.at, slots.saturating_sub(unacked.count)));
         match by_broker {
-            Some(by_broker) => Some(by_broker.max(by_workers)),
-            None => any_report.then_some(by_workers + silent),
+            Some(by_broker) => Some(Total { count: by_broker.max(by_workers), counted: true }),
+            None => reports.then_some(Total { count: by_workers + silent, counted: silent == 0 }),
         }
     }
 

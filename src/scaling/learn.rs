@@ -139,13 +139,15 @@ fn take_reading(
         return;
     }
     if let Some(unacked) = counts.unacked.or_else(|| sum_by_worker(counts)) {
-        state.in_flight.counted(unacked);
+        state.in_flight.counted(unacked, now);
     }
     let last = state.reading;
     if let Some(last) = last {
         state.in_flight.picked_up(last.ready.saturating_sub(counts.ready), counts.at);
     }
-    let in_flight = state.in_flight.total(&observation.workers, settings.reports, state.started, now);
+    let total = state.in_flight.total(&observation.workers, settings.reports, state.started, now);
+    // What is only assumed teaches nothing about arrivals and durations.
+    let in_flight = total.filter(|total| total.counted).map(|total| total.count);
     state.in_flight.settle(in_flight);
     let reading = Reading { at: counts.at, ready: counts.ready, in_flight };
     match last {

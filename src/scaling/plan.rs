@@ -112,10 +112,12 @@ pub(super) fn by_law(settings: &Settings, fleet: &Fleet<'_>, asked: &Asked, deta
     if let Some(left) = caps::concurrency_left(settings, fleet) {
         let most = settings.max_concurrency.unwrap_or(u32::MAX);
         let allowed = if left >= 0.0 {
-            active.saturating_add((left / f64::from(fleet.prefetch.max(1))).floor() as u32)
+            active.saturating_add(within(fleet, left, asked.resumable))
         } else {
             active - above_concurrency(fleet, &plan.order, -left, asked.in_flight)
         };
+        // Rounded down, but a pool that may work at all has a worker.
+        let allowed = allowed.max(most.min(1));
         if plan.granted > allowed {
             plan.limited = true;
             plan.set("maxConcurrency", Bound::MaxConcurrency, allowed, || format!("maxConcurrency is {most} tasks"));
@@ -149,6 +151,21 @@ fn workers_for(fleet: &Fleet<'_>, short: f64, asked: &Asked) -> u32 {
         workers += (missing / f64::from(fleet.prefetch.max(1))).ceil().min(f64::from(u32::MAX / 2)) as u32;
     }
     workers
+}
+
+/// Workers that fit into `slots` more: a draining one brings only its free slots, for what it holds
+/// is in flight already.
+fn within(fleet: &Fleet<'_>, mut slots: f64, resumable: u32) -> u32 {
+    let mut workers = 0;
+    for index in fleet.resumable().into_iter().take(resumable as usize) {
+        let free = f64::from(fleet.members[index].free());
+        if free > slots {
+            return workers;
+        }
+        slots -= free;
+        workers += 1;
+    }
+    workers.saturating_add((slots / f64::from(fleet.prefetch.max(1))).floor() as u32)
 }
 
 /// Workers that must go to get rid of `slots` too many, but never so many that what is in flight

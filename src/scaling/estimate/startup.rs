@@ -48,6 +48,11 @@ impl Startup {
         self.learned = percentile(&self.samples, &[]);
     }
 
+    /// b from start-ups that ended.
+    pub fn learned(&self) -> f64 {
+        self.learned
+    }
+
     /// b, with pods that still boot counting by their age once it exceeds what was learned: a slow
     /// first image pull raises b before it ends.
     pub fn with_booting(&self, ages: impl Iterator<Item = f64>) -> f64 {

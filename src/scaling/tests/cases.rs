@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::fixtures::{self, GI, MI, worker};
 use crate::scaling::arrivals::Arrivals;
 use crate::scaling::decision::Decision;
-use crate::scaling::law::Terms;
+use crate::scaling::law::{Terms, free_slots};
 use crate::scaling::observation::*;
 use crate::scaling::prefetch::prefetch;
 use crate::scaling::settings::{DrainSupport, Fallback, Mode, Prefetch, Settings};
@@ -42,7 +42,7 @@ struct LawCase {
     #[serde(default)]
     arrivals_per_second: f64,
     #[serde(default)]
-    warm_slots: f64,
+    warm_slots: u32,
     wants: f64,
     short: Option<f64>,
     /// The answer is below the slots there are.
@@ -71,10 +71,9 @@ fn the_law_wants_what_the_table_says() {
             slots: case.slots,
             task_duration: case.task_duration,
             startup: case.startup,
-            arrivals_per_second: case.arrivals_per_second,
             interval: 2.0,
             start_within: 60.0,
-            warm_slots: case.warm_slots,
+            free_slots: free_slots(case.arrivals_per_second, case.startup, 2.0, 60.0, case.warm_slots),
         };
         let demand = terms.demand(&queue, now);
         same(&case.it, "wanted", &case.wants, &demand.slots)?;
