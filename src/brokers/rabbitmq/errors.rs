@@ -102,7 +102,9 @@ pub fn connection_refused(address: &str) -> Unknown {
 pub fn queue_missing(queue: &str, vhost: &str) -> Unknown {
     misconfigured(
         "QueueMissing",
-        format!("there is no queue {queue:?} in vhost {vhost:?}: create it or correct the name; looking again every few seconds"),
+        format!(
+            "there is no queue {queue:?} in vhost {vhost:?}: create it or correct the name; looking again every few seconds"
+        ),
     )
 }
 
@@ -182,7 +184,9 @@ pub fn management_unreachable(address: &str, why: &str) -> Unknown {
 pub fn not_management(address: &str) -> Unknown {
     misconfigured(
         "NotManagementApi",
-        format!("{address} does not answer as RabbitMQ's management API: check managementUri (port 15672) and the plugin"),
+        format!(
+            "{address} does not answer as RabbitMQ's management API: check managementUri (port 15672) and the plugin"
+        ),
     )
 }
 

@@ -287,7 +287,8 @@ pub fn same(a: Option<&QueueReading>, b: Option<&QueueReading>) -> bool {
         (Some(QueueReading::Known(a)), Some(QueueReading::Known(b))) => {
             a.ready == b.ready
                 && a.unacked.map(|counted| counted.count) == b.unacked.map(|counted| counted.count)
-                && a.unacked_by_worker.as_ref().map(|by| &by.counts) == b.unacked_by_worker.as_ref().map(|by| &by.counts)
+                && a.unacked_by_worker.as_ref().map(|by| &by.counts)
+                    == b.unacked_by_worker.as_ref().map(|by| &by.counts)
                 && a.single_active_consumer == b.single_active_consumer
                 && a.dead_letters == b.dead_letters
         }
