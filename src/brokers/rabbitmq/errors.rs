@@ -126,6 +126,14 @@ pub fn queue_forbidden(queue: &str, user: &str) -> Unknown {
     misconfigured("QueueForbidden", format!("user {user:?} may not look at queue {queue:?}: give it permission"))
 }
 
+pub fn stream() -> Unknown {
+    misconfigured(
+        "QueueTypeUnsupported",
+        "the queue is a stream, which keeps what was consumed, so it has no backlog: use a quorum or a classic queue"
+            .to_owned(),
+    )
+}
+
 pub fn zero_unconfirmed() -> Unknown {
     doubtful(
         "EmptyUnconfirmed",
