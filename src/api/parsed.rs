@@ -207,3 +207,6 @@ fn status_port(port: Option<u16>) -> Result<Option<u16>, Invalid> {
         port => Ok(port),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
+
 //! The API as a user meets it: what is refused and in which words, what is accepted, and what
-//! `kubectl` shows.
+
+#![expect(clippy::unwrap_used, reason = "what is not as it should be fails the test")]
 
 mod accepted;
 mod refused;
@@ -25,7 +27,10 @@ async fn cluster() -> &'static ControlPlane {
             let crd = repository().join("crds/agentworkerpools.agentworkers.io.yaml");
             let output = kubectl(cluster, &["apply", "-f", crd.to_str().unwrap()], "").await;
             // A warning (an unknown format, say) goes to stderr as well.
-            assert_eq!(says(&output), "customresourcedefinition.apiextensions.k8s.io/agentworkerpools.agentworkers.io created");
+            assert_eq!(
+                says(&output),
+                "customresourcedefinition.apiextensions.k8s.io/agentworkerpools.agentworkers.io created"
+            );
             let established = ["wait", "--for=condition=Established", "crd/agentworkerpools.agentworkers.io"];
             succeed(cluster, &established, "").await;
         })
