@@ -22,6 +22,21 @@ pub mod annotations {
     pub const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
     /// Read by Karpenter; `"true"` keeps a node with the pod.
     pub const DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
+    /// On the pool's ConfigMap: which prefetch workers were started with, and when.
+    pub const PREFETCH_HISTORY: &str = "agentworkers.io/prefetch-history";
+}
+
+/// Objects the operator creates beside the Deployment, by the pool's name.
+pub mod owned {
+    /// What may change while workers run: prefetch, dead-letter target.
+    pub fn config_map(pool: &str) -> String {
+        format!("{pool}-awp")
+    }
+
+    /// Public keys for control requests; optional to its readers.
+    pub fn control_keys(pool: &str) -> String {
+        format!("{pool}-awp-keys")
+    }
 }
 
 /// The environment of a worker container.
