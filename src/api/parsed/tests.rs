@@ -33,6 +33,14 @@ fn the_smallest_pool_gets_the_documented_defaults() {
 }
 
 #[test]
+fn a_bare_slash_at_the_end_of_the_address_is_taken_off() {
+    let Broker::RabbitMq(rabbitmq) = parse(&[("amqp://rabbitmq", "amqp://rabbitmq:5672/")]).unwrap().broker;
+    assert_eq!(rabbitmq.uri, "amqp://rabbitmq:5672");
+    let Broker::RabbitMq(rabbitmq) = parse(&[("amqp://rabbitmq", "amqp://rabbitmq/agents")]).unwrap().broker;
+    assert_eq!(rabbitmq.uri, "amqp://rabbitmq/agents");
+}
+
+#[test]
 fn the_memory_container_is_the_consumer_unless_named() {
     let template = template_of(parse(&[("worker: {", "worker: { container: cache,")]).unwrap());
     assert_eq!((template.container.as_str(), template.memory_container.as_str()), ("cache", "cache"));
@@ -69,13 +77,11 @@ fn what_an_older_crd_lets_through_is_refused_with_the_remedy_and_without_secrets
     for (old, new, message) in [
         ("rabbitmq: {", "sqs: {}, rabbitmq: {", "spec.broker: write exactly one of"),
         (URI, "'amqp://a:planted-hunter2@b'", "spec.broker.rabbitmq.uri: write it without credentials"),
-        (URI, "planted-hunter2", "spec.broker.rabbitmq.uri: write amqp://host"),
         (
             URI,
             "'amqp://b', managementUri: 'http://a:planted-hunter2@b'",
             "spec.broker.rabbitmq.managementUri: write it",
         ),
-        (URI, "'amqp://b', managementUri: planted-hunter2", "spec.broker.rabbitmq.managementUri: write http://host"),
         (URI, "'amqp://b', tls: { secretRef: { name: x } }", "spec.broker.rabbitmq.tls: write amqps://"),
         (
             URI,
