@@ -1,4 +1,4 @@
-//! `awp crd`: the CustomResourceDefinition and its reference, from the types in this binary.
+//! `awp crd`: the `CustomResourceDefinition` and its reference, from the types in this binary.
 
 use std::io::Write as _;
 
@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::api::schema;
 
-/// Print the CustomResourceDefinition of this version
+/// Print the definition of pools (a CRD) of this version
 ///
 /// Or, with --docs, the API reference. Both are made from the types in this binary, so they agree
 /// with what `awp run` understands.
