@@ -21,8 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// them. The ids of the confirmed ones are printed, one a line. The exit status is 0 only if all were
 /// confirmed.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES)]
-#[group(id = "tasks", multiple = false, args = ["bodies", "file", "durations"])]
+#[command(after_long_help = EXAMPLES, group = clap::ArgGroup::new("tasks").args(["bodies", "file", "durations"]))]
 pub struct Args {
     /// One task each: JSON where it is JSON, else text.
     #[arg(value_name = "BODY")]

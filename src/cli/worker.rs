@@ -24,8 +24,7 @@ use crate::runtime::{self, Command, Ended, Output, Work};
 ///
 /// In a pool the operator sets all of it by environment variables.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES)]
-#[group(id = "work", required = true, multiple = false, args = ["exec", "simulate"])]
+#[command(after_long_help = EXAMPLES, group = clap::ArgGroup::new("work").required(true).args(["exec", "simulate"]))]
 pub struct Args {
     /// Run the command given after `--` for each task.
     ///

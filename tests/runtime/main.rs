@@ -1,0 +1,7 @@
+//! `awp worker` and `awp publish` as processes, against a real RabbitMQ.
+
+mod bench;
+mod dead_letters;
+mod faults;
+mod publish;
+mod worker;
