@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use awp::contract::State;
 use awp_testbed::RabbitMq;
 use awp_testbed::rabbitmq::{Options, User};
+use lapin::types::AMQPValue;
 
 use crate::bench::{Bench, FAILED, QUEUE, Worker, header};
 
@@ -68,6 +69,57 @@ async fn a_broker_crash_interrupts_no_running_task_and_loses_none() {
     worker.terminate();
     assert_eq!(worker.ended().await.code(), Some(0));
     assert!(worker.log().iter().any(|line| line.contains(r#""interrupted":2"#)), "{:#?}", worker.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_lost_connection_old_and_new_tasks_share_the_slots() {
+    for kind in ["quorum", "classic"] {
+        let bench = Bench::empty(awp_testbed::rabbitmq().await, kind).await;
+        let arguments = [("x-queue-type", AMQPValue::LongString(kind.into()))];
+        bench.node.declare(&bench.vhost, QUEUE, &arguments).await.unwrap();
+        let worker = bench.worker(&["--prefetch", "2", "--simulate"]).await;
+        bench.simulated("3", "1").await;
+        bench.simulated("8", "1").await;
+        bench.simulated("1", "4").await;
+        worker.until_status("both at work", |status| status.in_flight == 2).await;
+        bench.node.close_connections(&bench.vhost).await.unwrap();
+
+        // With both slots taken by tasks that nobody waits for it asks for nothing; then for one.
+        let mut most = 0;
+        let started = Instant::now();
+        loop {
+            let status = worker.status().await;
+            most = most.max(status.in_flight);
+            // The first two were done and are done again: 2 + 6.
+            if status.completed == Some(8) {
+                break;
+            }
+            assert!(started.elapsed() < Duration::from_secs(40), "{status:?} {:#?}", worker.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // A classic queue does not count the old consumer's tasks: one more may wait, not begun.
+        assert!(most == 2 || (kind == "classic" && most == 3), "{most} in flight");
+        assert!(worker.log().iter().any(|line| line.contains("taking more tasks at once")), "{:#?}", worker.log());
+        worker.until_status("idle", |status| status.in_flight == 0).await;
+        bench.until_counts(0, 0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_timeout_of_the_broker_does_not_end_the_worker() {
+    let bench = Bench::empty(own_node("").await, "slow").await;
+    bench.declare().await;
+    let settings =
+        "application:set_env(rabbit, channel_tick_interval, 500), application:set_env(rabbit, consumer_timeout, 2000).";
+    bench.node.ctl(&["eval", settings]).await.unwrap();
+    bench.simulated("6", "1").await;
+    let worker = bench.worker(&["--simulate"]).await;
+    worker.until_log("delivery acknowledgement on channel 1 timed out").await;
+    worker.until_log("its connection is gone before the broker heard of it").await;
+    bench.node.ctl(&["eval", "application:set_env(rabbit, consumer_timeout, undefined)."]).await.unwrap();
+    bench.node.close_connections(&bench.vhost).await.unwrap();
+    worker.until_status("done again", |status| status.completed.unwrap() >= 2 && status.in_flight == 0).await;
+    bench.until_counts(0, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

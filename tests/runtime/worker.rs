@@ -100,6 +100,15 @@ async fn a_command_gets_the_body_and_what_the_task_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_command_need_not_read_its_input() {
+    let bench = Bench::new("unread").await;
+    let line = format!("{:?}", "x".repeat(900_000));
+    assert!(bench.publish_input(&["--file", "-"], &line).await.status.success());
+    let worker = bench.worker(&["--exec", "--", "true"]).await;
+    worker.until_status("done", |status| status.completed == Some(1) && status.in_flight == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sigterm_finishes_the_running_task_and_leaves_the_rest_on_the_queue() {
     let bench = Bench::new("sigterm").await;
     bench.simulated("2", "5").await;
