@@ -179,12 +179,28 @@ pub struct Worker {
 
 impl Worker {
     pub fn start(uri: &str, credentials: &Path, args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_awp"));
+        command.arg("worker").args(args);
+        Self::spawn(command, uri, credentials)
+    }
+
+    /// Another program that keeps the worker contract.
+    pub fn script(interpreter: &str, script: &Path, bench: &Bench, slots: u16) -> Self {
+        let mut command = Command::new(interpreter);
+        command.arg(script).env("AWP_PREFETCH", slots.to_string());
+        Self::spawn(command, &bench.uri(), bench.folder.path())
+    }
+
+    /// With the environment that the operator gives.
+    fn spawn(mut command: Command, uri: &str, credentials: &Path) -> Self {
         let port = ports::free().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_awp"))
-            .args(["worker", "--uri", uri, "--queue", QUEUE, "--dead-letter-routing-key", FAILED])
-            .args(["--status-address", &format!("127.0.0.1:{port}"), "--credentials-dir"])
-            .arg(credentials)
-            .args(args)
+        let mut child = command
+            .env("AWP_BROKER", "rabbitmq")
+            .env("AWP_URI", uri)
+            .env("AWP_QUEUE", QUEUE)
+            .env("AWP_CREDENTIALS_DIR", credentials)
+            .env("AWP_DEAD_LETTER_ROUTING_KEY", FAILED)
+            .env("AWP_STATUS_ADDRESS", format!("127.0.0.1:{port}"))
             .env("AWP_POD", format!("pod-{port}"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -4,4 +4,5 @@ mod bench;
 mod dead_letters;
 mod faults;
 mod publish;
+mod python;
 mod worker;

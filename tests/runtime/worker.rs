@@ -70,7 +70,7 @@ async fn a_busy_worker_never_looks_idle() {
             asked += 1;
         }
     }
-    assert!(asked > 50, "{asked}");
+    assert!(asked > 5, "{asked}");
     let status = worker.until_status("idle", |status| status.in_flight == 0).await;
     assert!((3.0..6.0).contains(&status.busy_seconds.unwrap()), "{status:?}");
     assert!(status.memory_bytes.unwrap() > 1 << 20 && status.base_memory_bytes.is_some(), "{status:?}");
