@@ -78,9 +78,10 @@ pub enum Error {
 /// interruption means.
 pub async fn connect(endpoint: &Endpoint, timeout: Duration) -> Result<Connection, Error> {
     let address = Address::parse(&endpoint.uri)?;
-    let tls = match address.tls {
-        true => Some(tls::connector(endpoint.ca_pem.as_deref(), endpoint.client_pem.as_ref())?),
-        false => None,
+    let tls = if address.tls {
+        Some(tls::connector(endpoint.ca_pem.as_deref(), endpoint.client_pem.as_ref())?)
+    } else {
+        None
     };
     let properties = ConnectionProperties::default().with_connection_name(endpoint.connection_name.as_str().into());
     let runtime = lapin::runtime::default_runtime().map_err(|error| Error::Other(error.to_string()))?;

@@ -1,4 +1,5 @@
 //! `awp publish`: see [`crate::publishing`].
+#![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! `awp worker`: see [`crate::runtime`].
+#![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

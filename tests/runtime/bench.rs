@@ -243,10 +243,10 @@ impl Worker {
             Ok(holds(&status).then_some(status))
         })
         .await;
-        match reached {
-            Ok(status) => status,
-            Err(_) => panic!("{what}: not in {:?}; the log: {:#?}", self.status().await, self.log()),
-        }
+        let Ok(status) = reached else {
+            panic!("{what}: not in {:?}; the log: {:#?}", self.status().await, self.log())
+        };
+        status
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
@@ -259,10 +259,10 @@ impl Worker {
     }
 
     pub async fn ended(&mut self) -> ExitStatus {
-        match tokio::time::timeout(SOON, self.child.wait()).await {
-            Ok(status) => status.unwrap(),
-            Err(_) => panic!("it does not end; the log: {:#?}", self.log()),
-        }
+        let Ok(status) = tokio::time::timeout(SOON, self.child.wait()).await else {
+            panic!("it does not end; the log: {:#?}", self.log())
+        };
+        status.unwrap()
     }
 
     pub fn log(&self) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use awp::contract::State;
 use awp_testbed::RabbitMq;
 use awp_testbed::rabbitmq::{Options, User};
+use lapin::options::BasicGetOptions;
 use lapin::types::AMQPValue;
 
 use crate::bench::{Bench, FAILED, QUEUE, Worker, header};
@@ -220,7 +221,7 @@ async fn a_broker_short_of_memory_blocks_dead_letters_but_no_acknowledgement() {
     // A confirm that came too late leaves a second copy: twice, never not at all.
     let connection = bench.node.connect(&bench.vhost).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
-    let letter = channel.basic_get(FAILED.into(), Default::default()).await.unwrap().unwrap();
+    let letter = channel.basic_get(FAILED.into(), BasicGetOptions::default()).await.unwrap().unwrap();
     assert!(header(&letter.delivery, "awp-reason").unwrap().contains("exit status 1"));
 }
 

@@ -1,5 +1,7 @@
 //! `awp worker` and `awp publish` as processes, against a real RabbitMQ.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
 mod bench;
 mod dead_letters;
 mod faults;
