@@ -7,7 +7,6 @@ pub mod cli;
 pub mod clock;
 pub mod contract;
 pub mod controller;
-pub mod logging;
 pub mod ops;
 pub mod publishing;
 pub mod runtime;

@@ -1,14 +1,20 @@
-//! Reading backlogs. A broker plug-in is a folder here and one line in [`Source`]'s match.
+//! Reading backlogs. A broker plug-in is a folder here and one line in [`live`]'s match.
 //!
-//! One poller per broker identity (endpoint and credentials) serves every pool on it.
+//! One poller per broker identity (endpoint, vhost and credentials) serves every pool on it:
+//! connections, requests and backoff are counted per broker, not per pool. Pollers are tasks of
+//! their own, so a slow or dead broker delays no other.
 
+pub mod backoff;
 pub mod rabbitmq;
+mod registry;
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::scaling::observation::QueueReading;
+use crate::scaling::observation::{QueueReading, Unknown};
+
+pub use registry::{Live, live};
 
 /// What to read: a broker, a login and a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,7 +25,7 @@ pub enum Source {
 /// How closely a pool needs its queue watched now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
-    /// The pool has workers: unacked counts matter.
+    /// The pool has workers: unacked counts matter, and an empty queue without consumers is odd.
     pub in_flight: bool,
     /// Its workers have no status endpoint: unacked counts by worker name matter.
     pub by_worker: bool,
@@ -34,11 +40,17 @@ pub trait Brokers: Send + Sync {
     fn subscribe(&self, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription>;
 }
 
+/// One pool's view of its queue.
 pub trait Subscription: Send + Sync {
     /// The last reading; `None` until the first attempt has ended.
+    ///
+    /// `wake` is notified only when the reading *says* something else. A look that confirms the
+    /// old one still advances the times in it, so freshness is read here, not waited for.
     fn latest(&self) -> Option<QueueReading>;
     /// What is known of the queue itself; `None` until it could be read.
     fn facts(&self) -> Option<QueueFacts>;
+    /// Why parts of a known reading are missing or slow.
+    fn gaps(&self) -> Gaps;
     fn set_interest(&self, interest: Interest);
 }
 
@@ -57,4 +69,20 @@ pub struct DeadLetterTarget {
     pub routing_key: String,
     /// The queue where dead letters end, if it could be found.
     pub queue: Option<String>,
+}
+
+/// Why a part cannot be had, each with the remedy in its message; `None` = nothing is wrong.
+///
+/// A pool works with gaps, less well: they are for its conditions, not for the law, which sees
+/// only values, ages and `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// The fast look at waiting tasks fails: the reading, if there is one, is slower and older.
+    pub ready: Option<Unknown>,
+    /// Counts of tasks in flight.
+    pub in_flight: Option<Unknown>,
+    /// Counts of tasks in flight by worker; only looked for when a pool is interested.
+    pub by_worker: Option<Unknown>,
+    /// [`Subscription::facts`] and the depth of the dead-letter queue.
+    pub facts: Option<Unknown>,
 }

@@ -1,30 +1,46 @@
-//! Reading RabbitMQ: passive declare for a fast wake-up, management bulk lists for unacked.
+//! Reading RabbitMQ: passive declares for a fast wake-up, management lists for what is in flight.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `identity` | endpoint and login: checked and normalised once |
+//! | `belief` | **pure**: looks in, a reading out; every rule on what may be believed |
+//! | `dead_letter` | **pure**: where a queue's dead letters end |
+//! | `lists` | the management API's answers as types, and joining them (pure) |
+//! | `watch` | which queues are watched, how closely, and what is believed of each |
+//! | `poller` | the life of a poller, from first subscription to last |
+//! | `amqp`, `lanes` | the connection and its two channels of passive declares |
+//! | `http`, `management` | requests to the management API and when they are made |
+//! | `errors`, `tls`, `addresses`, `percent` | words, certificates, name look-ups, escaping |
+//!
+//! Two sources that fail apart are kept apart: AMQP and the management API each have their own
+//! task and backoff, and a queue's [`belief::Belief`] is where they meet.
+
+mod addresses;
+mod amqp;
+mod belief;
+mod dead_letter;
+mod errors;
+mod http;
+mod identity;
+mod lanes;
+mod lists;
+mod management;
+mod percent;
+mod poller;
+mod schedule;
+mod tls;
+mod topology;
+mod watch;
+mod watched;
+
+pub use identity::{Endpoint, Identity};
+pub(super) use poller::{Load, Poller};
 
 /// One queue on one RabbitMQ, with the login to read it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Source {
     pub broker: Identity,
     pub queue: String,
-}
-
-/// Endpoint and credentials: pools that share it share one poller.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// `amqp[s]://host:port/vhost`, without credentials; the vhost is part of the identity
-    /// because an AMQP connection is opened to one.
-    pub uri: String,
-    /// `http[s]://host:port`, several separated as a list; empty = none given.
-    pub management: Vec<String>,
-    pub username: String,
-    pub password: String,
-    /// PEM of a private CA; `None` = the system's roots.
-    pub ca: Option<Vec<u8>>,
-    /// PEM of a client certificate and its key.
-    pub client: Option<(Vec<u8>, Vec<u8>)>,
-}
-
-impl std::fmt::Debug for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("uri", &self.uri).field("username", &self.username).finish_non_exhaustive()
-    }
+    /// Whose depth to show; `None` = found from the queue's own settings or policy.
+    pub dead_letter_queue: Option<String>,
 }

@@ -8,8 +8,10 @@ pub mod base;
 pub mod control_plane;
 pub mod install;
 pub mod kwok;
+pub mod process_node;
 pub mod rabbitmq;
 
 pub use control_plane::{ControlPlane, control_plane};
 pub use kwok::Kwok;
+pub use process_node::ProcessNode;
 pub use rabbitmq::{RabbitMq, rabbitmq};

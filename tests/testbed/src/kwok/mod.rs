@@ -19,7 +19,7 @@ const STAGES: &str = include_str!("stages.yaml");
 /// Which nodes kwok plays: others may be in the same cluster.
 const LABEL: (&str, &str) = ("awp-testbed", "kwok");
 
-/// Fake nodes; they turn NotReady when this is dropped.
+/// Fake nodes; they cease to be ready when this is dropped.
 #[derive(Debug)]
 pub struct Kwok {
     nodes: Vec<String>,

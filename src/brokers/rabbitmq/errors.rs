@@ -1,0 +1,227 @@
+//! What can go wrong with RabbitMQ, in the words a user sees: one function per reason.
+//!
+//! Reasons are static; messages say what failed and what to do, and hold names the user gave,
+//! never a secret and never a byte that a server sent.
+
+use crate::scaling::observation::{ErrorClass, Unknown};
+
+fn transient(reason: &'static str, message: String) -> Unknown {
+    Unknown { class: ErrorClass::Transient, reason, message }
+}
+
+fn misconfigured(reason: &'static str, message: String) -> Unknown {
+    Unknown { class: ErrorClass::Misconfigured, reason, message }
+}
+
+fn doubtful(reason: &'static str, message: String) -> Unknown {
+    Unknown { class: ErrorClass::Doubtful, reason, message }
+}
+
+// Addresses, login, certificates.
+
+pub fn invalid_uri(what: &str) -> Unknown {
+    misconfigured("InvalidUri", what.to_owned())
+}
+
+pub fn invalid_login(what: &str) -> Unknown {
+    misconfigured("InvalidLogin", what.to_owned())
+}
+
+pub fn tls_invalid(what: &str) -> Unknown {
+    misconfigured("TlsInvalid", format!("{what}: correct the pool's TLS Secret"))
+}
+
+pub fn tls_failed(address: &str, why: &str) -> Unknown {
+    misconfigured("TlsFailed", format!("no trusted TLS connection to {address}: {why}"))
+}
+
+// The AMQP side.
+
+pub fn unreachable(address: &str, why: &str) -> Unknown {
+    transient("BrokerUnreachable", format!("cannot reach RabbitMQ at {address}: {why}"))
+}
+
+pub fn connection_lost(address: &str) -> Unknown {
+    transient("BrokerUnreachable", format!("the connection to RabbitMQ at {address} was lost; reconnecting"))
+}
+
+pub fn no_answer(address: &str, seconds: f64) -> Unknown {
+    transient(
+        "BrokerUnreachable",
+        format!("RabbitMQ at {address} accepts the connection but did not answer within {seconds} s"),
+    )
+}
+
+pub fn not_amqp(address: &str) -> Unknown {
+    misconfigured(
+        "NotAmqp",
+        format!("{address} does not speak AMQP 0-9-1: check the port (5672 for amqp://, 5671 for amqps://)"),
+    )
+}
+
+pub fn login_refused(address: &str, user: &str) -> Unknown {
+    misconfigured(
+        "LoginRefused",
+        format!("RabbitMQ at {address} refuses user {user:?}: check user name and password in the credentials' Secret"),
+    )
+}
+
+pub fn vhost_missing(vhost: &str) -> Unknown {
+    misconfigured("VhostMissing", format!("there is no vhost {vhost:?}: correct the URI's path or create the vhost"))
+}
+
+pub fn vhost_forbidden(user: &str, vhost: &str) -> Unknown {
+    misconfigured(
+        "VhostForbidden",
+        format!(
+            "user {user:?} may not enter vhost {vhost:?}: rabbitmqctl set_permissions -p {vhost} {user} '^$' '^$' '^$' \
+             is enough for reading"
+        ),
+    )
+}
+
+pub fn vhost_hidden(user: &str, vhost: &str) -> Unknown {
+    misconfigured(
+        "VhostForbidden",
+        format!(
+            "the management API shows user {user:?} no vhost {vhost:?}: it does not exist, or needs rabbitmqctl \
+             set_permissions -p {vhost} {user} '^$' '^$' '^$'"
+        ),
+    )
+}
+
+pub fn connection_refused(address: &str) -> Unknown {
+    transient(
+        "ConnectionRefused",
+        format!("RabbitMQ at {address} refuses more connections: raise the vhost's or user's connection limit"),
+    )
+}
+
+// One queue.
+
+pub fn queue_missing(queue: &str, vhost: &str) -> Unknown {
+    misconfigured(
+        "QueueMissing",
+        format!("there is no queue {queue:?} in vhost {vhost:?}: create it or correct the name; looking again every few seconds"),
+    )
+}
+
+pub fn queue_unavailable(queue: &str) -> Unknown {
+    transient(
+        "QueueUnavailable",
+        format!("queue {queue:?} exists but cannot be read now: its node is down or the queue has stopped"),
+    )
+}
+
+pub fn queue_exclusive(queue: &str) -> Unknown {
+    misconfigured(
+        "QueueExclusive",
+        format!("queue {queue:?} is exclusive to another connection: workers can only share a queue that is not"),
+    )
+}
+
+pub fn queue_forbidden(queue: &str, user: &str) -> Unknown {
+    misconfigured("QueueForbidden", format!("user {user:?} may not look at queue {queue:?}: give it permission"))
+}
+
+pub fn zero_unconfirmed() -> Unknown {
+    doubtful(
+        "EmptyUnconfirmed",
+        "the queue looks empty, as a queue without a leader also would: waiting for a second look".to_owned(),
+    )
+}
+
+pub fn zero_without_consumers(listable: bool) -> Unknown {
+    let remedy = if listable {
+        "once the management API answers again, the queue's state decides"
+    } else {
+        "set managementUri, so that the queue's state can be seen"
+    };
+    doubtful(
+        "EmptyWithoutConsumers",
+        format!(
+            "the queue looks empty and without consumers although the pool has workers, as a queue without a leader \
+             would: {remedy}"
+        ),
+    )
+}
+
+pub fn leaderless(state: &str) -> Unknown {
+    doubtful("QueueNotRunning", format!("the queue's counts cannot be believed: {state}"))
+}
+
+pub fn sources_disagree() -> Unknown {
+    doubtful(
+        "SourcesDisagree",
+        "the queue looks empty over AMQP but not in the management list: waiting until they agree".to_owned(),
+    )
+}
+
+pub fn publishers_blocked() -> Unknown {
+    doubtful(
+        "PublishersBlocked",
+        "the broker has a memory or disk alarm and blocks publishers, so an empty queue means nothing: free memory or \
+         disk on the broker"
+            .to_owned(),
+    )
+}
+
+// The management API.
+
+pub fn management_missing() -> Unknown {
+    misconfigured(
+        "ManagementNotConfigured",
+        "AMQP alone does not show tasks in flight: set managementUri, or give the workers a statusPort".to_owned(),
+    )
+}
+
+pub fn management_unreachable(address: &str, why: &str) -> Unknown {
+    transient("ManagementUnreachable", format!("cannot read the management API at {address}: {why}"))
+}
+
+pub fn not_management(address: &str) -> Unknown {
+    misconfigured(
+        "NotManagementApi",
+        format!("{address} does not answer as RabbitMQ's management API: check managementUri (port 15672) and the plugin"),
+    )
+}
+
+pub fn management_login_refused(address: &str, user: &str) -> Unknown {
+    misconfigured(
+        "LoginRefused",
+        format!("the management API at {address} refuses user {user:?}: check user name and password"),
+    )
+}
+
+pub fn tag_missing(user: &str) -> Unknown {
+    misconfigured(
+        "PermissionMissing",
+        format!("user {user:?} has no tag for the management API: rabbitmqctl set_user_tags {user} management"),
+    )
+}
+
+pub fn monitoring_missing(user: &str) -> Unknown {
+    misconfigured(
+        "PermissionMissing",
+        format!(
+            "counts by worker need the tag monitoring on user {user:?} (rabbitmqctl set_user_tags {user} monitoring), \
+             or a statusPort on the workers"
+        ),
+    )
+}
+
+pub fn statistics_disabled() -> Unknown {
+    misconfigured(
+        "StatisticsDisabled",
+        "the broker's management statistics are off, so counts by worker cannot be had: switch the metrics collector on \
+         or give the workers a statusPort"
+            .to_owned(),
+    )
+}
+
+pub fn totals_missing() -> Unknown {
+    misconfigured(
+        "TotalsMissing",
+        "the management API lists the queue without its counts: RabbitMQ 3.10 or newer is needed".to_owned(),
+    )
+}

@@ -1,0 +1,220 @@
+//! What the tasks and subscriptions of one identity share: the watched queues and what is wanted.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::belief::Belief;
+use super::errors;
+use super::watched::{Depths, Lane, Subscriber, Watched};
+use crate::brokers::{Gaps, Interest, QueueFacts};
+use crate::clock::Clock;
+use crate::scaling::observation::{QueueReading, Unknown};
+
+#[derive(Debug)]
+pub struct Watch {
+    pub clock: Clock,
+    /// For the AMQP side: there is a new queue.
+    pub amqp_news: Notify,
+    /// For the management side: a new queue, a new interest or a new doubt.
+    pub management_news: Notify,
+    /// There is a management API to wait for.
+    listable: bool,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    queues: HashMap<String, Watched>,
+    depths: Depths,
+    next_id: u64,
+    /// Why there is no AMQP connection.
+    broken: Option<Unknown>,
+    by_worker_gap: Option<Unknown>,
+    facts_gap: Option<Unknown>,
+}
+
+/// What the pools of one identity want of its management API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    pub in_flight: bool,
+    pub by_worker: bool,
+    /// A watched queue with workers is classic: its row is never older than the list.
+    pub classic: bool,
+    /// A zero, or a broken AMQP connection, that a list could help with.
+    pub doubt: bool,
+    /// Some queue's settings can be read and were not.
+    pub facts: bool,
+    /// There are dead-letter queues whose depth is shown.
+    pub depths: bool,
+}
+
+impl Watch {
+    pub fn new(clock: Clock, listable: bool) -> Self {
+        Self { clock, amqp_news: Notify::new(), management_news: Notify::new(), listable, table: Mutex::default() }
+    }
+
+    pub fn subscribe(&self, queue: &str, dead_letter_queue: Option<String>, wake: Arc<Notify>) -> u64 {
+        let mut table = self.lock();
+        let Table { queues, next_id, broken, .. } = &mut *table;
+        *next_id += 1;
+        let watched = queues.entry(queue.to_owned()).or_insert_with(|| {
+            let mut belief = Belief::new(self.listable);
+            if let Some(why) = broken {
+                belief.declare_failed(why.clone(), false, self.clock.now());
+            }
+            Watched::new(belief)
+        });
+        let subscriber = Subscriber { wake, interest: Interest::default(), dead_letter_queue, said: None };
+        watched.subscribers.insert(*next_id, subscriber);
+        let id = *next_id;
+        drop(table);
+        self.amqp_news.notify_one();
+        self.management_news.notify_one();
+        id
+    }
+
+    pub fn unsubscribe(&self, queue: &str, id: u64) {
+        let mut table = self.lock();
+        if let Some(watched) = table.queues.get_mut(queue) {
+            watched.subscribers.remove(&id);
+            if watched.subscribers.is_empty() {
+                table.queues.remove(queue);
+            }
+        }
+    }
+
+    pub fn set_interest(&self, queue: &str, id: u64, interest: Interest) {
+        let mut table = self.lock();
+        let subscriber = table.queues.get_mut(queue).and_then(|watched| watched.subscribers.get_mut(&id));
+        if let Some(subscriber) = subscriber.filter(|subscriber| subscriber.interest != interest) {
+            subscriber.interest = interest;
+            drop(table);
+            self.management_news.notify_one();
+        }
+    }
+
+    pub fn reading(&self, queue: &str, id: u64) -> Option<QueueReading> {
+        let table = self.lock();
+        table.queues.get(queue)?.reading(id, &table.depths, self.clock.now())
+    }
+
+    pub fn facts(&self, queue: &str) -> Option<QueueFacts> {
+        self.lock().queues.get(queue)?.facts.clone()
+    }
+
+    pub fn gaps(&self, queue: &str) -> Gaps {
+        let table = self.lock();
+        let Some(watched) = table.queues.get(queue) else { return Gaps::default() };
+        let list = match watched.belief.list_failure() {
+            Some(why) => Some(why.clone()),
+            None => (!self.listable).then(errors::management_missing),
+        };
+        Gaps {
+            ready: watched.belief.declare_failure().cloned(),
+            in_flight: list.clone().or_else(|| watched.belief.lacks_totals().then(errors::totals_missing)),
+            by_worker: list.clone().or_else(|| table.by_worker_gap.clone()).filter(|_| watched.wants_workers()),
+            facts: list.or_else(|| table.facts_gap.clone()),
+        }
+    }
+
+    /// The queues of `lane` that are due within `slack` seconds.
+    pub fn due(&self, lane: Lane, slack: f64) -> Vec<String> {
+        let until = self.clock.now().plus(slack);
+        let table = self.lock();
+        let due = table.queues.iter().filter(|(_, watched)| watched.lane == lane && watched.due <= until);
+        due.map(|(queue, _)| queue.clone()).collect()
+    }
+
+    /// Seconds until a queue of `lane` is due; `None` if there is none.
+    pub fn next_due(&self, lane: Lane) -> Option<f64> {
+        let now = self.clock.now();
+        let table = self.lock();
+        let of_lane = table.queues.values().filter(|watched| watched.lane == lane);
+        of_lane.map(|watched| watched.due.since(now).max(0.0)).min_by(f64::total_cmp)
+    }
+
+    /// Changes what is believed of one queue and wakes whom it concerns. `change` is told whether
+    /// some pool on the queue has workers.
+    pub fn update_queue(&self, queue: &str, change: impl FnOnce(&mut Watched, bool)) {
+        let mut table = self.lock();
+        let Table { queues, depths, .. } = &mut *table;
+        let Some(watched) = queues.get_mut(queue) else { return };
+        let doubted = watched.belief.wants_list();
+        let workers = watched.has_workers();
+        change(watched, workers);
+        watched.settle(depths, self.clock.now());
+        if watched.belief.wants_list() && !doubted {
+            self.management_news.notify_one();
+        }
+    }
+
+    /// The same for all queues.
+    pub fn update_all(&self, mut change: impl FnMut(&str, &mut Watched, bool)) {
+        let now = self.clock.now();
+        let mut table = self.lock();
+        let Table { queues, depths, .. } = &mut *table;
+        for (queue, watched) in queues {
+            let workers = watched.has_workers();
+            change(queue, watched, workers);
+            watched.settle(depths, now);
+        }
+    }
+
+    /// There is an AMQP connection (`None`), or none and why.
+    pub fn set_broken(&self, broken: Option<&Unknown>) {
+        self.lock().broken = broken.cloned();
+        if let Some(why) = broken {
+            let now = self.clock.now();
+            self.update_all(|_, watched, workers| {
+                watched.belief.declare_failed(why.clone(), workers, now);
+                // The next connection looks at everything at once.
+                watched.due = now;
+            });
+            self.management_news.notify_one();
+        }
+    }
+
+    /// The queues that hold dead letters of watched ones.
+    pub fn dead_letter_queues(&self) -> HashSet<String> {
+        let table = self.lock();
+        table.queues.values().flat_map(Watched::dead_letter_queues).map(str::to_owned).collect()
+    }
+
+    pub fn names(&self) -> HashSet<String> {
+        self.lock().queues.keys().cloned().collect()
+    }
+
+    pub fn set_depths(&self, depths: Depths) {
+        self.lock().depths = depths;
+    }
+
+    pub fn set_by_worker_gap(&self, gap: Option<Unknown>) {
+        self.lock().by_worker_gap = gap;
+    }
+
+    pub fn set_facts_gap(&self, gap: Option<Unknown>) {
+        self.lock().facts_gap = gap;
+    }
+
+    pub fn wants(&self) -> Wants {
+        let now = self.clock.now();
+        let table = self.lock();
+        let mut wants = Wants::default();
+        for watched in table.queues.values() {
+            let workers = watched.has_workers();
+            wants.in_flight |= workers;
+            wants.classic |= workers && watched.belief.is_classic();
+            wants.by_worker |= watched.wants_workers();
+            wants.doubt |= watched.belief.wants_list();
+            wants.facts |= watched.wants_settings(now);
+            wants.depths |= watched.dead_letter_queues().next().is_some();
+        }
+        wants
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,117 @@
+//! One watched queue: what is believed of it, and the pools that want to know.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::belief::{Belief, same};
+use crate::brokers::{Interest, QueueFacts};
+use crate::scaling::observation::{Counted, QueueReading};
+use crate::scaling::time::Timestamp;
+
+/// Seconds after which a dead-letter depth is no longer shown: where no pool has workers, lists
+/// are read once a minute.
+const DEPTH_EXPIRES: f64 = 180.0;
+
+/// The channel a queue is looked at on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Pipelined, for queues that answer.
+    Main,
+    /// One at a time and less often, for queues that refuse or answer late: a refusal closes the
+    /// channel, and must not swallow the answers of others.
+    Doubtful,
+}
+
+/// Seconds until settings are looked for again that could not be read although the queue exists:
+/// it may have been created since.
+const SETTINGS_RETRY: f64 = 10.0;
+
+/// Depths of dead-letter queues by name.
+pub type Depths = HashMap<String, Counted>;
+
+#[derive(Debug)]
+pub struct Watched {
+    pub belief: Belief,
+    pub facts: Option<QueueFacts>,
+    /// When the queue's settings were last looked for.
+    pub settings_tried: Option<Timestamp>,
+    pub lane: Lane,
+    /// When the next passive declare is due.
+    pub due: Timestamp,
+    pub subscribers: HashMap<u64, Subscriber>,
+}
+
+#[derive(Debug)]
+pub struct Subscriber {
+    pub wake: Arc<Notify>,
+    pub interest: Interest,
+    /// Named by the pool; `None` = found from the queue's settings.
+    pub dead_letter_queue: Option<String>,
+    /// The reading when it was last woken.
+    pub said: Option<QueueReading>,
+}
+
+impl Watched {
+    pub fn new(belief: Belief) -> Self {
+        let due = Timestamp::default();
+        Self { belief, facts: None, settings_tried: None, lane: Lane::Main, due, subscribers: HashMap::new() }
+    }
+
+    pub fn has_workers(&self) -> bool {
+        self.subscribers.values().any(|subscriber| subscriber.interest.in_flight)
+    }
+
+    pub fn wants_workers(&self) -> bool {
+        self.subscribers.values().any(|subscriber| subscriber.interest.by_worker)
+    }
+
+    /// Its settings were never looked for, or not found although the queue answers.
+    pub fn wants_settings(&self, now: Timestamp) -> bool {
+        match self.settings_tried {
+            None => true,
+            Some(tried) => {
+                self.facts.is_none() && self.belief.is_answering() && now.since(tried) > SETTINGS_RETRY
+            }
+        }
+    }
+
+    pub fn is_relaxed(&self) -> bool {
+        self.subscribers.values().all(|subscriber| subscriber.interest.relaxed)
+    }
+
+    /// The queues whose depth is shown.
+    pub fn dead_letter_queues(&self) -> impl Iterator<Item = &str> {
+        self.subscribers.values().filter_map(|subscriber| self.dead_letter_queue(subscriber))
+    }
+
+    fn dead_letter_queue<'a>(&'a self, subscriber: &'a Subscriber) -> Option<&'a str> {
+        let found = || self.facts.as_ref()?.dead_letter.as_ref()?.queue.as_deref();
+        subscriber.dead_letter_queue.as_deref().or_else(found)
+    }
+
+    pub fn reading(&self, id: u64, depths: &Depths, now: Timestamp) -> Option<QueueReading> {
+        let subscriber = self.subscribers.get(&id)?;
+        let mut reading = self.belief.reading(self.has_workers(), now)?;
+        if let QueueReading::Known(counts) = &mut reading {
+            let depth = self.dead_letter_queue(subscriber).and_then(|queue| depths.get(queue));
+            counts.dead_letters = depth.filter(|depth| now.since(depth.at) <= DEPTH_EXPIRES).map(|depth| depth.count);
+        }
+        Some(reading)
+    }
+
+    /// Wakes every pool whose reading says something else than when it was last woken.
+    pub fn settle(&mut self, depths: &Depths, now: Timestamp) {
+        let ids: Vec<u64> = self.subscribers.keys().copied().collect();
+        for id in ids {
+            let reading = self.reading(id, depths, now);
+            if let Some(subscriber) = self.subscribers.get_mut(&id) {
+                if !same(reading.as_ref(), subscriber.said.as_ref()) {
+                    subscriber.wake.notify_one();
+                }
+                subscriber.said = reading;
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The readers of all brokers: finds or starts the poller of an identity.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::Notify;
+
+use super::{Brokers, Source, Subscription, rabbitmq};
+use crate::clock::Clock;
+
+/// Readers of real brokers. `jitter` gives numbers in 0..1: they spread periods and retries.
+///
+/// Subscribing needs a tokio runtime.
+pub fn live(clock: Clock, jitter: fn() -> f64) -> Live {
+    Live { clock, jitter, pollers: Mutex::default(), loads: Mutex::default() }
+}
+
+pub struct Live {
+    clock: Clock,
+    jitter: fn() -> f64,
+    pollers: Mutex<HashMap<rabbitmq::Identity, Weak<rabbitmq::Poller>>>,
+    loads: Mutex<HashMap<String, Weak<rabbitmq::Load>>>,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").finish_non_exhaustive()
+    }
+}
+
+impl Brokers for Live {
+    fn subscribe(&self, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription> {
+        match source {
+            Source::RabbitMq(source) => self.rabbitmq(&source.broker).subscribe(source, wake),
+        }
+    }
+}
+
+impl Live {
+    fn rabbitmq(&self, identity: &rabbitmq::Identity) -> Arc<rabbitmq::Poller> {
+        let broker = identity.endpoint().map_or_else(|_| identity.uri.clone(), |endpoint| endpoint.authority());
+        let load = shared(&self.loads, &broker, Arc::default);
+        shared(&self.pollers, identity, || rabbitmq::Poller::start(identity, load, self.clock, self.jitter))
+    }
+}
+
+/// The living value of `key`, or a new one; forgets those that have ended.
+fn shared<K: Clone + Eq + std::hash::Hash, V>(
+    map: &Mutex<HashMap<K, Weak<V>>>,
+    key: &K,
+    make: impl FnOnce() -> Arc<V>,
+) -> Arc<V> {
+    let mut map = map.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(living) = map.get(key).and_then(Weak::upgrade) {
+        return living;
+    }
+    map.retain(|_, value| value.strong_count() > 0);
+    let made = make();
+    map.insert(key.clone(), Arc::downgrade(&made));
+    made
+}

@@ -1,0 +1,155 @@
+//! Small verbs: who reads what, as whom, and waiting for a reading.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use awp::brokers::rabbitmq::{self, Identity};
+use awp::brokers::{Brokers, Gaps, Interest, Live, QueueFacts, Source, Subscription};
+use awp::clock::Clock;
+use awp::scaling::observation::{QueueCounts, QueueReading, Unknown};
+use awp_testbed::RabbitMq;
+use futures::StreamExt;
+use lapin::options::{BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
+use tokio::sync::Notify;
+
+/// Longer than anything here can take on any machine that is not stuck.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+pub const BUSY: Interest = Interest { in_flight: true, by_worker: false, relaxed: false };
+pub const BY_WORKER: Interest = Interest { in_flight: true, by_worker: true, relaxed: false };
+
+pub fn readers() -> Live {
+    awp::brokers::live(Clock::starting_at(SystemTime::now()), rand::random::<f64>)
+}
+
+/// The administrator, with the management API.
+pub fn admin(server: &RabbitMq, vhost: &str) -> Identity {
+    login(server, vhost, server.admin_user(), server.admin_password())
+}
+
+pub fn login(server: &RabbitMq, vhost: &str, user: &str, password: &str) -> Identity {
+    let management = server.management_uri();
+    Identity::new(&server.amqp_uri(vhost), Some(&management), user, password, None, None).unwrap()
+}
+
+/// The administrator over AMQP alone.
+pub fn amqp_only(server: &RabbitMq, vhost: &str) -> Identity {
+    Identity { management: Vec::new(), ..admin(server, vhost) }
+}
+
+/// One pool's view of one queue.
+pub struct Watching {
+    pub subscription: Box<dyn Subscription>,
+    pub wake: Arc<Notify>,
+    queue: String,
+}
+
+pub fn watch(readers: &Live, broker: &Identity, queue: &str) -> Watching {
+    let wake = Arc::new(Notify::new());
+    let source = rabbitmq::Source { broker: broker.clone(), queue: queue.to_owned(), dead_letter_queue: None };
+    let subscription = readers.subscribe(Source::RabbitMq(source), wake.clone());
+    Watching { subscription, wake, queue: queue.to_owned() }
+}
+
+impl Watching {
+    pub fn with(self, interest: Interest) -> Self {
+        self.subscription.set_interest(interest);
+        self
+    }
+
+    /// Waits until `enough` says yes to the latest reading.
+    pub async fn until(&self, what: &str, enough: impl Fn(&QueueReading) -> bool) -> QueueReading {
+        self.wait(what, || self.subscription.latest().filter(&enough)).await
+    }
+
+    pub async fn known(&self, what: &str, enough: impl Fn(&QueueCounts) -> bool) -> QueueCounts {
+        let counts = || match self.subscription.latest() {
+            Some(QueueReading::Known(counts)) if enough(&counts) => Some(counts),
+            _ => None,
+        };
+        self.wait(what, counts).await
+    }
+
+    pub async fn ready(&self, ready: u64) -> QueueCounts {
+        self.known(&format!("{ready} ready"), |counts| counts.ready == ready).await
+    }
+
+    pub async fn unacked(&self, unacked: u64) -> QueueCounts {
+        self.known(&format!("{unacked} unacked"), |counts| counts.unacked.is_some_and(|seen| seen.count == unacked)).await
+    }
+
+    /// Waits until the queue is unknown for this reason.
+    pub async fn unknown(&self, reason: &str) -> Unknown {
+        let unknown = || match self.subscription.latest() {
+            Some(QueueReading::Unknown(why)) if why.reason == reason => Some(why),
+            _ => None,
+        };
+        self.wait(reason, unknown).await
+    }
+
+    pub async fn facts(&self) -> QueueFacts {
+        self.wait("facts", || self.subscription.facts()).await
+    }
+
+    /// Waits until `part` of the gaps is there.
+    pub async fn gap(&self, what: &str, part: impl Fn(Gaps) -> Option<Unknown>) -> Unknown {
+        self.wait(what, || part(self.subscription.gaps())).await
+    }
+
+    pub async fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "waited in vain for {what} on {}: {:?}, gaps {:?}",
+                self.queue,
+                self.subscription.latest(),
+                self.subscription.gaps()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// A worker that took tasks and does not finish them.
+pub struct Worker {
+    pub connection: Connection,
+    held: Vec<lapin::message::Delivery>,
+}
+
+impl Worker {
+    /// Takes `tasks` and returns when it has them.
+    pub async fn holding(server: &RabbitMq, vhost: &str, queue: &str, name: &str, tasks: u16) -> Self {
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let connection = Connection::connect(&server.admin_uri(vhost), properties).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        channel.basic_qos(tasks.max(1), BasicQosOptions::default()).await.unwrap();
+        let mut consumer = channel
+            .basic_consume(queue.into(), name.into(), BasicConsumeOptions::default(), FieldTable::default())
+            .await
+            .unwrap();
+        let mut held = Vec::new();
+        for _ in 0..tasks {
+            held.push(consumer.next().await.unwrap().unwrap());
+        }
+        // Deliveries keep the channel open.
+        std::mem::forget(consumer);
+        Self { connection, held }
+    }
+
+    pub async fn finish_all(&mut self) {
+        for task in self.held.drain(..) {
+            assert!(task.ack(lapin::options::BasicAckOptions::default()).await.unwrap());
+        }
+    }
+}
+
+/// `count` small tasks.
+pub fn tasks(count: usize) -> impl Iterator<Item = Vec<u8>> {
+    (0..count).map(|number| format!("task {number}").into_bytes())
+}
