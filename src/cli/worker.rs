@@ -1,4 +1,5 @@
 //! `awp worker`: see [`crate::runtime`].
+#![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -24,8 +25,7 @@ use crate::runtime::{self, Command, Ended, Output, Work};
 ///
 /// In a pool the operator sets all of it by environment variables.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES)]
-#[group(id = "work", required = true, multiple = false, args = ["exec", "simulate"])]
+#[command(after_long_help = EXAMPLES, group = clap::ArgGroup::new("work").required(true).args(["exec", "simulate"]))]
 pub struct Args {
     /// Run the command given after `--` for each task.
     ///

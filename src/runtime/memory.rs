@@ -146,12 +146,11 @@ fn cgroup_files(root: &Path, membership: &str) -> Option<(PathBuf, &'static str,
     let lines =
         || membership.lines().filter_map(|line| line.splitn(3, ':').skip(1).collect::<Vec<_>>().try_into().ok());
     let v1 = lines().find(|[controllers, _]: &[&str; 2]| controllers.split(',').any(|name| name == "memory"));
-    let (mount, [_, path], usage, cache) = match v1 {
-        Some(line) => ("sys/fs/cgroup/memory", line, "memory.usage_in_bytes", "total_inactive_file "),
-        None => {
-            let line = lines().find(|[controllers, _]: &[&str; 2]| controllers.is_empty())?;
-            ("sys/fs/cgroup", line, "memory.current", "inactive_file ")
-        }
+    let (mount, [_, path], usage, cache) = if let Some(line) = v1 {
+        ("sys/fs/cgroup/memory", line, "memory.usage_in_bytes", "total_inactive_file ")
+    } else {
+        let line = lines().find(|[controllers, _]: &[&str; 2]| controllers.is_empty())?;
+        ("sys/fs/cgroup", line, "memory.current", "inactive_file ")
     };
     let mount = root.join(mount);
     // Without a cgroup namespace a container sees the host's path but only its own folder mounted.
