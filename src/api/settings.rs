@@ -6,7 +6,7 @@ use super::defaults;
 use super::invalid::Invalid;
 use super::spec::{self, AgentWorkerPoolSpec};
 use super::{duration, quantity};
-use crate::scaling::settings::{Fallback, Mode, Prefetch, Settings};
+use crate::scaling::settings::{DrainSupport, Fallback, Mode, Prefetch, Settings};
 
 const WEEK: f64 = 168.0 * 3600.0;
 
@@ -53,6 +53,7 @@ impl AgentWorkerPoolSpec {
             worker_memory,
             reports: self.worker.status_port.is_some(),
             drain_timeout: self.drain_timeout()?,
+            drain: DrainSupport::IdleOnly,
         })
     }
 
@@ -189,6 +190,7 @@ mod tests {
             worker_memory: None,
             reports: false,
             drain_timeout: 1800.0,
+            drain: DrainSupport::IdleOnly,
         };
         assert_eq!(settings, expected);
         assert_eq!(spec("prefetch: { auto: {} }").settings(Some(2 * GI), None).unwrap(), expected);
@@ -221,6 +223,7 @@ drain: { timeout: 1h }",
             worker_memory: Some(GI),
             reports: false,
             drain_timeout: 3600.0,
+            drain: DrainSupport::IdleOnly,
         };
         assert_eq!(settings, expected);
     }

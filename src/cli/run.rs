@@ -13,7 +13,6 @@ use crate::clock::Clock;
 use crate::controller::{self, Parts};
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
-use crate::ops::telemetry::{self, LogFormat};
 use crate::ops::{admin, shutdown};
 use crate::workers::HttpWorkerClient;
 use crate::brokers;
@@ -32,21 +31,12 @@ pub struct Args {
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, env = "AWP_ADMIN_ADDRESS", default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
     admin: SocketAddr,
-
-    /// Which log lines to write, in the syntax of RUST_LOG.
-    #[arg(long, env = "AWP_LOG", default_value = "info", value_name = "FILTER")]
-    log: String,
-
-    /// How log lines look.
-    #[arg(long, env = "AWP_LOG_FORMAT", default_value = "auto", value_enum)]
-    log_format: LogFormat,
 }
 
 /// An answer of the API server that takes longer than this is none: watches are not concerned.
 const API_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    telemetry::init(args.log_format, &args.log)?;
     let stop = shutdown::on_signal().context("cannot listen for signals")?;
     let mut config = Config::infer().await.context(
         "no cluster to talk to: set KUBECONFIG, or run in a pod with a ServiceAccount",
@@ -67,7 +57,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let parts = Parts {
         client,
         clock,
-        brokers: Arc::new(brokers::live(clock)),
+        brokers: Arc::new(brokers::live(clock, rand::random::<f64>)),
         workers: Arc::new(HttpWorkerClient::new(clock).context("cannot make an HTTP client")?),
         metrics: metrics.clone(),
         readiness: readiness.clone(),

@@ -60,7 +60,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
 fn table(pools: &[AgentWorkerPool], with_namespace: bool) -> Table {
     let mut table = Table::new();
-    table.load_preset(NOTHING);
+    table.load_style(NOTHING);
     let mut header = vec!["POOL", "READY", "IN FLIGHT", "WORKERS", "BOUND BY", "WHY"];
     if with_namespace {
         header.insert(0, "NAMESPACE");

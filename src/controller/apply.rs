@@ -1,6 +1,6 @@
 //! Step 6: the one place of writes to workers. Nothing is written where nothing has changed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v1::Scale;
@@ -14,7 +14,7 @@ use super::build;
 use super::dereference::Found;
 use super::memory::{Applied, Memory, Written};
 use super::observe::Seen;
-use super::pods::{self, PodMemory};
+use super::pods::{self, PodMemory, PrefetchHistory};
 use super::reports;
 use super::validate::{Plan, Refusal};
 use super::world::PoolKey;
@@ -22,12 +22,10 @@ use crate::api::names::{FIELD_MANAGER, annotations, owned, reasons};
 use crate::api::parsed;
 use crate::brokers::DeadLetterTarget;
 use crate::scaling::decision::Decision;
-use crate::scaling::replica_set_order;
+use crate::scaling::observation::{Worker, WorkerPhase};
+use crate::scaling::replica_set_order::{self, VICTIM_COST};
 use crate::scaling::settings::Mode;
 use crate::scaling::time::Timestamp;
-
-/// What marks a pod as the next to go. Pods without the annotation cost 0.
-const VICTIM_COST: i32 = -1000;
 
 /// What became of a decision.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -185,7 +183,7 @@ impl Step<'_> {
         if to >= from {
             return Ok(to);
         }
-        Ok(from - self.removable(from - to).await?)
+        Ok(from - self.removable(from, from - to).await?)
     }
 
     /// Victims carry a low deletion cost before replicas fall; nobody else keeps one from earlier.
@@ -212,20 +210,29 @@ impl Step<'_> {
 
     /// How many of `count` workers may go right now, by fresh pods and fresh reports: the ReplicaSet's own order
     /// decides who goes, so only the prefix of that order that holds no task is let go.
-    async fn removable(&mut self, count: u32) -> kube::Result<u32> {
+    async fn removable(&mut self, from: u32, count: u32) -> kube::Result<u32> {
         let api: Api<Pod> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
         let fresh = api.list(&ListParams::default().labels(&self.found.selector)).await?.items;
         let ours: HashSet<Option<String>> = self.found.pods.iter().map(|pod| pods::replica_set(pod)).collect();
         let fresh: Vec<&Pod> = fresh.iter().filter(|pod| ours.contains(&pods::replica_set(pod))).collect();
-        let mut latest = self.memory.reports.latest();
+        let mut reports = HashMap::new();
         if let Some(port) = self.plan.status_port {
-            let targets: Vec<_> = fresh.iter().filter_map(|pod| reports::target(pod, port)).collect();
-            latest = reports::ask(&self.context.workers, targets).await;
+            let targets = fresh.iter().filter_map(|pod| reports::target(pod, port)).collect();
+            reports = reports::ask(&self.context.workers, targets).await;
         }
-        let history = Default::default();
-        let workers = PodMemory::default().workers(&fresh, &latest, &history, self.decision.prefetch, self.now);
-        let queue = self.memory.queue.as_ref().and_then(|queue| queue.subscription.latest());
-        Ok(replica_set_order::removable(&workers, queue.as_ref(), count, self.now))
+        let history = PrefetchHistory::default();
+        let workers = PodMemory::default().workers(&fresh, &reports, &history, self.decision.prefetch, self.now);
+        let may_go: Vec<bool> = workers.iter().map(|worker| self.still_idle(worker)).collect();
+        let active = workers.iter().filter(|worker| worker.phase != WorkerPhase::Terminating).count() as u32;
+        let idle = replica_set_order::safe_to_lower(&workers, &may_go) as u32;
+        Ok(count.min(from.saturating_sub(active) + idle))
+    }
+
+    /// Chosen to go, and seen to hold nothing at this moment where it can be asked.
+    fn still_idle(&self, worker: &Worker) -> bool {
+        let asked = self.plan.status_port.is_none() || worker.phase <= WorkerPhase::Pending;
+        self.decision.victims.contains(&worker.name)
+            && (asked || worker.report.as_ref().is_some_and(|report| report.in_flight == 0))
     }
 }
 

@@ -210,14 +210,22 @@ pub fn restored(found: &Found) -> Option<Restored> {
     let status = found.pool.status.as_ref()?;
     let estimates = status.estimates.as_ref()?;
     let replicas = found.deployment.as_ref()?.spec.as_ref()?.replicas?;
-    let seconds = |text: &Option<String>| text.as_ref().and_then(|text| duration::parse(text).ok());
+    let backlog = status.backlog.clone().unwrap_or_default();
+    // What is not there restores to nothing: `State` takes positive numbers only.
+    let seconds = |text: &Option<String>| text.as_ref().and_then(|text| duration::parse(text).ok()).unwrap_or(0.0);
     Some(Restored {
         replicas: u32::try_from(replicas).unwrap_or(0),
-        since: status.backlog.as_ref().and_then(|backlog| backlog.since.as_ref()).map(|time| Timestamp(time.0.as_second() as f64)),
-        arrivals_per_second: estimates.arrivals_per_minute.map(|per_minute| per_minute / 60.0),
-        task_duration: seconds(&estimates.task_duration),
-        startup: seconds(&estimates.startup),
-        task_memory: estimates.task_memory.as_ref().and_then(|text| quantity::parse(text).ok()),
+        backlog: decision::Backlog {
+            ready: backlog.ready.unwrap_or(0),
+            in_flight: backlog.in_flight,
+            since: backlog.since.map(|time| Timestamp(time.0.as_second() as f64)),
+        },
+        estimates: decision::Estimates {
+            arrivals_per_second: estimates.arrivals_per_minute.unwrap_or(0.0) / 60.0,
+            task_duration: seconds(&estimates.task_duration),
+            startup: seconds(&estimates.startup),
+            task_memory: estimates.task_memory.as_ref().and_then(|text| quantity::parse(text).ok()).unwrap_or(0),
+        },
     })
 }
 

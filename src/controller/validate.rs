@@ -11,9 +11,10 @@ use super::pods;
 use super::siblings;
 use super::world::PoolKey;
 use crate::api::names::{reasons, secret_keys};
-use crate::api::{duration, parsed};
+use crate::api::{duration, parsed, quantity};
 use crate::brokers::{Source, rabbitmq};
-use crate::scaling::settings::Settings;
+use crate::scaling::prefetch::prefetch;
+use crate::scaling::settings::{Prefetch, Settings};
 
 /// Why a pool cannot be worked with now. No replica is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,9 +81,7 @@ pub fn validate(
         .spec
         .settings(container_memory, worker_memory)
         .map_err(|invalid| Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string()))?;
-    if let Err(too_small) = crate::scaling::prefetch::from_memory(&settings) {
-        return Err(Refusal::wrong(reasons::MEMORY_TOO_SMALL, too_small.to_string()));
-    }
+    check_memory(&settings)?;
     let parsed::Broker::RabbitMq(rabbitmq) = &spec.broker;
     Ok(Plan {
         source: source(rabbitmq, spec, memory, key)?,
@@ -92,6 +91,23 @@ pub fn validate(
         dead_letter_queue: spec.dead_letter_queue.clone(),
         management: rabbitmq.management_uri.is_some(),
     })
+}
+
+/// A container that cannot hold one task would be killed by it, again and again.
+fn check_memory(settings: &Settings) -> Result<(), Refusal> {
+    let Prefetch::Auto { task_memory, .. } = settings.prefetch else { return Ok(()) };
+    let (Some(needed), Some(limit)) = (prefetch(settings, task_memory, None).needed, settings.container_memory) else {
+        return Ok(());
+    };
+    Err(Refusal::wrong(
+        reasons::MEMORY_TOO_SMALL,
+        format!(
+            "the container's memory limit of {} has no room for one task; raise it to {}, or lower \
+             prefetch.auto.baseMemory or taskMemory if they are guessed too high",
+            quantity::format(limit),
+            quantity::format(needed)
+        ),
+    ))
 }
 
 /// Nobody else may be at the Deployment: not its owner, not another pool, not an autoscaler.

@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::watcher::{self, Config, metadata_watcher, watcher};
+use kube::runtime::watcher::{self, Config, watcher};
 use kube::{Api, Client, ResourceExt};
 
 use super::cache::Cache;
@@ -125,7 +125,7 @@ impl World {
     ) -> Arc<Watched<ReplicaSetMeta>> {
         self.target_replica_sets.get_or_start(&(namespace.into(), selector.into()), || {
             let config = Config::default().labels(selector);
-            let stream = metadata_watcher(Api::<ReplicaSet>::namespaced(self.client.clone(), namespace), config);
+            let stream = watcher(Api::<ReplicaSetMeta>::namespaced(self.client.clone(), namespace), config);
             let (touch, namespace) = (touch.clone(), namespace.to_owned());
             let all = move |_| touch(&namespace, Touched::OfPools(BTreeSet::new()));
             follow("ReplicaSet", stream, Arc::new(Cache::new(by_name)), all)
@@ -152,7 +152,7 @@ impl Namespace {
             ),
             replica_sets: watching.start(
                 "replicasets",
-                metadata_watcher(watching.api::<ReplicaSet>(), labelled.clone()),
+                watcher(watching.api::<ReplicaSetMeta>(), labelled.clone()),
                 by_pool_label,
                 Touched::OfPools,
             ),

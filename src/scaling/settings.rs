@@ -29,6 +29,19 @@ pub struct Settings {
     pub reports: bool,
     /// Seconds after which a still busy worker that should go is mentioned.
     pub drain_timeout: f64,
+    /// How a busy worker is stopped.
+    pub drain: DrainSupport,
+}
+
+/// What workers understand of draining.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DrainSupport {
+    /// Nothing: only workers seen idle go, a busy one stays and keeps taking tasks.
+    #[default]
+    IdleOnly,
+    /// `POST /drain` and `POST /resume`: a worker that should go takes no more tasks, and goes when
+    /// it says that it is drained. Workers that never reported are treated as under `IdleOnly`.
+    Protocol,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
