@@ -77,8 +77,7 @@ impl Watching {
     }
 
     pub async fn unacked(&self, unacked: u64) -> QueueCounts {
-        self.known(&format!("{unacked} unacked"), |counts| counts.unacked.is_some_and(|seen| seen.count == unacked))
-            .await
+        self.known(&format!("{unacked} unacked"), |counts| counts.unacked.is_some_and(|seen| seen.count == unacked)).await
     }
 
     /// Waits until the queue is unknown for this reason.
