@@ -91,7 +91,6 @@ const RULES: &[Rule] = &[
         crates: Crates::Not(KUBERNETES),
         why: "publishing is for try-outs and tests and needs a broker only",
     },
-    Rule { folder: "logging", modules: &[], crates: Crates::Not(KUBERNETES), why: "logging serves every process" },
     Rule {
         folder: "controller",
         modules: &["api", "scaling", "brokers", "workers", "ops", "clock", "contract"],

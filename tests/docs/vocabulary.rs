@@ -40,15 +40,14 @@ fn every_reason_of_a_broker_is_explained() {
 fn every_metric_is_explained() {
     let source = read(Path::new("src/ops/metrics.rs"));
     let code = source.split("#[cfg(test)]").next().unwrap();
-    let calls: Vec<&str> = code.split(".register(").skip(1).collect();
+    let calls: Vec<&str> = code.split(".register(").skip(1).map(|call| call.split(");").next().unwrap()).collect();
     let names = calls.iter().map(|call| {
         let name = call.split('"').nth(1).unwrap();
+        let field = call.split_once("metrics.").map_or("", |(_, rest)| rest.split('.').next().unwrap());
+        let declared =
+            code.lines().find_map(|line| line.trim().trim_start_matches("pub ").strip_prefix(&format!("{field}: ")));
         // The text format adds `_total` to counters.
-        let field = call.split("metrics.").nth(1).unwrap_or_default();
-        let field = field.split(['.', ')']).next().unwrap_or_default();
-        let counter = code.contains(&format!("{field}: Family<PoolLabels, Counter>"))
-            || code.contains(&format!("{field}: Family<ErrorLabels, Counter>"))
-            || code.contains(&format!("{field}: Counter,"));
+        let counter = !field.is_empty() && declared.unwrap().contains("Counter");
         format!("awp_{name}{}", if counter { "_total" } else { "" })
     });
     explained_in("docs/operations.md", names.collect());
