@@ -1,6 +1,8 @@
 //! What can be known of the image without building it: its root folder runs on its own, and the build is given
 //! the files it needs.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
