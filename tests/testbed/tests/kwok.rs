@@ -27,7 +27,7 @@ spec:
     )
 }
 
-async fn ready_pods(pods: &Api<Pod>, count: usize) {
+async fn until_ready(pods: &Api<Pod>, count: usize) -> anyhow::Result<()> {
     wait::until("all pods are Ready", LIMIT, async || {
         let listed = pods.list(&ListParams::default()).await?;
         let ready = listed.iter().filter(|pod| {
@@ -37,7 +37,6 @@ async fn ready_pods(pods: &Api<Pod>, count: usize) {
         Ok((ready.count() == count).then_some(()))
     })
     .await
-    .unwrap();
 }
 
 /// One test, because there is one kwok per control plane.
@@ -52,11 +51,11 @@ async fn pods_become_ready_at_once_and_take_their_grace_period_to_end() {
 
     let started = Instant::now();
     cluster.apply(&deployment(&namespace, 3, 4)).await.unwrap();
-    ready_pods(&pods, 3).await;
+    until_ready(&pods, 3).await.unwrap();
     println!("3 pods are ready after {:?}", started.elapsed());
     let started = Instant::now();
     cluster.apply(&deployment(&namespace, 200, 4)).await.unwrap();
-    ready_pods(&pods, 200).await;
+    until_ready(&pods, 200).await.unwrap();
     println!("200 pods are ready after {:?}", started.elapsed());
 
     let address = pods.list(&ListParams::default()).await.unwrap().items[0].status.clone().unwrap().pod_ip.unwrap();

@@ -19,12 +19,12 @@ const STAGES: &str = include_str!("stages.yaml");
 /// Which nodes kwok plays: others may be in the same cluster.
 const LABEL: (&str, &str) = ("awp-testbed", "kwok");
 
-/// Fake nodes; they turn NotReady when this is dropped.
+/// Fake nodes; they cease to be ready when this is dropped.
 #[derive(Debug)]
 pub struct Kwok {
     nodes: Vec<String>,
-    _server: Server,
-    _scratch: Scratch,
+    server: Server,
+    scratch: Scratch,
 }
 
 impl Kwok {
@@ -58,7 +58,18 @@ impl Kwok {
                 Ok(())
             })
             .await?;
-        Ok(Self { nodes: names, _server: server, _scratch: scratch })
+        Ok(Self { nodes: names, server, scratch })
+    }
+
+    /// Ends it and waits until nothing of it is left; the Node objects stay.
+    pub async fn shut_down(self) -> Result<()> {
+        drop(self.server);
+        self.scratch.finish().await
+    }
+
+    /// The folder of its log.
+    pub fn logs(&self) -> std::path::PathBuf {
+        self.scratch.path().join("logs")
     }
 
     pub fn nodes(&self) -> &[String] {

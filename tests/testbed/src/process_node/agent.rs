@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 
 use super::context::Context;
 use super::node_object;
-use super::pod::{self, Order};
+use super::order::Order;
+use super::pod;
 
 /// Killed processes are gone at once; a longer wait means that one hangs in the kernel.
 const KILLED_WITHIN: Duration = Duration::from_secs(5);

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Options, ProcessNode};
+use crate::base::scratch::Scratch;
 
 /// Joins a cluster as a node that runs pods as processes of this machine.
 ///
@@ -24,9 +25,9 @@ pub struct Args {
     #[arg(long = "image", value_name = "REF=COMMAND", value_parser = image)]
     images: Vec<(String, Vec<String>)>,
 
-    /// Where logs and the folders of pods are kept.
-    #[arg(long, default_value = "process-node")]
-    dir: PathBuf,
+    /// Where logs and the folders of pods are kept; without it a temporary folder that is removed at the end.
+    #[arg(long)]
+    dir: Option<PathBuf>,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -34,7 +35,16 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 async fn serve(args: Args) -> Result<()> {
-    let mut options = Options::new(args.name, args.dir);
+    // Kept to the end: dropping it removes the folder.
+    let (_scratch, dir) = if let Some(dir) = args.dir {
+        (None, dir)
+    } else {
+        let scratch = Scratch::new("node")?;
+        let dir = scratch.path().to_owned();
+        (Some(scratch), dir)
+    };
+    eprintln!("logs are in {}", dir.join("logs").display());
+    let mut options = Options::new(args.name, dir);
     options.images = args.images.into_iter().collect();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -37,7 +36,6 @@ pub struct Context {
     pub server: String,
     /// Variables of this machine that containers get too.
     pub machine: Variables,
-    pub runs: AtomicU64,
 }
 
 impl Context {
@@ -46,11 +44,6 @@ impl Context {
         [("cpu", "128"), ("memory", "1Ti"), ("ephemeral-storage", "1Ti"), ("pods", "1000")]
             .map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned())))
             .into()
-    }
-
-    /// A number that no other run of this node has.
-    pub fn next_run(&self) -> u64 {
-        self.runs.fetch_add(1, Ordering::Relaxed)
     }
 
     pub fn log_path(&self, namespace: &str, pod: &str, container: &str) -> PathBuf {

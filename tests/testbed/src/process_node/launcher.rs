@@ -2,6 +2,7 @@
 //!
 //! One small shell, the watchdog, reads the process groups that run from a pipe. When the pipe closes, because the
 //! node ends or because it was killed with -9, the watchdog kills what still runs and removes the folder of pods.
+//! Processes that left their group are found by the mark in their environment (see `stragglers`).
 //! No process can slip through between its start and its announcement: it starts as a shell that waits for a word
 //! on its own pipe, is announced, and only then becomes the program.
 
@@ -9,6 +10,7 @@ use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -16,6 +18,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use super::env::Variables;
+use super::stragglers;
 
 const WATCHDOG: &str = r#"
 trap '' INT TERM HUP
@@ -31,6 +34,10 @@ while read -r verb group; do
     esac
 done
 for group in $groups; do kill -s KILL -- "-$group"; done
+for environment in $(grep -lF "$2/" /proc/[0-9]*/environ 2>/dev/null); do
+    pid=${environment#/proc/}
+    kill -s KILL "${pid%/environ}"
+done
 rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }
 "#;
 
@@ -45,6 +52,9 @@ pub struct CommandLine {
 }
 
 pub struct Launcher {
+    /// What the marks of this launcher's containers begin with.
+    mark: String,
+    runs: AtomicU64,
     watchdog: Mutex<Option<std::process::ChildStdin>>,
     shell: Mutex<std::process::Child>,
 }
@@ -54,19 +64,25 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Launcher {
-    /// `folder` is removed when the launcher ends, however it ends.
-    pub fn start(folder: &Path) -> io::Result<Self> {
+    /// `folder` is removed when the launcher ends, however it ends; `mark` is unique on this machine.
+    pub fn start(folder: &Path, mark: String) -> io::Result<Self> {
         use std::os::unix::process::CommandExt;
         let mut shell = std::process::Command::new("/bin/sh")
             .args(["-c", WATCHDOG, "process-node-watchdog"])
             .arg(folder)
+            .arg(format!("{}={mark}", stragglers::VARIABLE))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             // Out of reach of a Ctrl-C that is meant for the node.
             .process_group(0)
             .spawn()?;
-        Ok(Self { watchdog: Mutex::new(shell.stdin.take()), shell: Mutex::new(shell) })
+        Ok(Self { mark, runs: AtomicU64::new(0), watchdog: Mutex::new(shell.stdin.take()), shell: Mutex::new(shell) })
+    }
+
+    /// The mark of one more run of a container.
+    pub fn next_run(&self) -> String {
+        format!("{}/{}", self.mark, self.runs.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Starts a program as the leader of its own process group; `output` takes both of its outputs.
@@ -130,10 +146,6 @@ fn is_identifier(name: &str) -> bool {
 pub struct Group(Pid);
 
 impl Group {
-    pub fn id(self) -> i32 {
-        self.0.as_raw_pid()
-    }
-
     /// SIGTERM to the main process alone, as a container runtime does.
     pub fn terminate(self) {
         // It may have ended by itself.
@@ -153,7 +165,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Waits for the main process; what it leaves behind is killed, as the end of a container does.
+    /// Waits for the process; what it leaves behind in its group is killed.
     pub async fn exit_code(mut self) -> i32 {
         self.child.wait().await.map_or(255, exit_code)
     }
@@ -179,13 +191,17 @@ mod tests {
     #[tokio::test]
     async fn a_variable_may_have_a_name_that_a_shell_would_drop() {
         let home = tempfile::tempdir().unwrap();
-        let launcher = Arc::new(Launcher::start(&home.path().join("pods")).unwrap());
+        let launcher = Arc::new(Launcher::start(&home.path().join("pods"), mark(home.path())).unwrap());
         let log = home.path().join("log");
         let line = CommandLine { program: "/usr/bin/env".into(), args: Vec::new(), ..sh("", home.path()) };
         assert_eq!(launcher.spawn(line, output(&log)).await.unwrap().exit_code().await, 0);
         let text = std::fs::read_to_string(log).unwrap();
         assert!(text.contains("odd.name=kept\n") && text.contains("GREETING=hello\n"), "{text}");
         launcher.finish();
+    }
+
+    fn mark(home: &Path) -> String {
+        home.display().to_string()
     }
 
     fn sh(script: &str, dir: &Path) -> CommandLine {
@@ -228,7 +244,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("pods");
         std::fs::create_dir(&folder).unwrap();
-        let launcher = Arc::new(Launcher::start(&folder).unwrap());
+        let launcher = Arc::new(Launcher::start(&folder, mark(home.path())).unwrap());
         let log = home.path().join("log");
         let line = sh("echo $GREETING; pwd; [ -z \"$HOME\" ] && exit 3", home.path());
         let process = launcher.spawn(line, output(&log)).await.unwrap();
@@ -242,7 +258,7 @@ mod tests {
     #[tokio::test]
     async fn a_signal_is_an_exit_code() {
         let home = tempfile::tempdir().unwrap();
-        let launcher = Arc::new(Launcher::start(&home.path().join("pods")).unwrap());
+        let launcher = Arc::new(Launcher::start(&home.path().join("pods"), mark(home.path())).unwrap());
         let process = launcher.spawn(sh("kill -TERM $$", home.path()), silent()).await.unwrap();
         assert_eq!(process.exit_code().await, 143);
         launcher.finish();
@@ -251,7 +267,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_container_leaves_behind_ends_with_it() {
         let home = tempfile::tempdir().unwrap();
-        let launcher = Arc::new(Launcher::start(&home.path().join("pods")).unwrap());
+        let launcher = Arc::new(Launcher::start(&home.path().join("pods"), mark(home.path())).unwrap());
         let pid = home.path().join("pid");
         let line = sh("sleep 600 & echo $! >pid", home.path());
         assert_eq!(launcher.spawn(line, silent()).await.unwrap().exit_code().await, 0);
@@ -263,11 +279,14 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_the_node_is_the_end_of_its_processes() {
         let home = tempfile::tempdir().unwrap();
-        let launcher = Arc::new(Launcher::start(&home.path().join("pods")).unwrap());
+        let launcher = Arc::new(Launcher::start(&home.path().join("pods"), mark(home.path())).unwrap());
         let process = launcher.spawn(sh("trap '' TERM; sleep 600; sleep 600", home.path()), silent()).await.unwrap();
-        let group = process.group.id();
+        let group = process.group.0.as_raw_pid();
+        let mut escaped = sh("exec setsid sleep 600", home.path());
+        escaped.env.insert(stragglers::VARIABLE.into(), launcher.next_run());
+        let escaped = launcher.spawn(escaped, silent()).await.unwrap();
         // The process is neither dropped nor waited for: only the watchdog can end it.
-        std::mem::forget(process);
+        std::mem::forget((process, escaped));
         launcher.finish();
         assert!(gone(group).await);
     }

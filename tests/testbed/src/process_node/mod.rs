@@ -37,6 +37,7 @@ mod mounted;
 mod mounts;
 mod node_object;
 mod objects;
+mod order;
 mod plan;
 mod pod;
 mod probes;
@@ -49,6 +50,7 @@ mod start;
 mod status;
 #[cfg(test)]
 mod status_tests;
+mod stragglers;
 mod volumes;
 
 use std::collections::BTreeMap;

@@ -12,7 +12,7 @@ use kube::{Api, ResourceExt};
 use super::context::{Context, api};
 use super::fields::Facts;
 use super::folder;
-use super::objects::{Blocked, Change, Found};
+use super::objects::{Blocked, Change};
 use super::volumes::{self, Content, Payload, TokenKind, Tokens};
 
 pub struct Mounted {
@@ -58,10 +58,7 @@ impl Mounted {
     pub async fn refresh(&mut self, context: &Context, pod: &Pod, facts: &Facts, now: Instant) -> Result<(), Blocked> {
         let namespace = pod.namespace().unwrap_or_default();
         let references: BTreeSet<_> = volumes::references(pod).into_iter().collect();
-        let found = match references.is_empty() {
-            true => Found::default(),
-            false => api(context.objects.find(&namespace, references)).await.map_err(waiting)?,
-        };
+        let found = api(context.objects.find(&namespace, references)).await.map_err(waiting)?;
         let tokens = self.tokens(context, pod, now).await.map_err(waiting)?;
         for volume in pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()) {
             self.show(volume, volumes::content(pod, volume, facts, &found, &tokens)?).map_err(|error| {

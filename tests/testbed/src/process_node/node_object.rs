@@ -59,7 +59,7 @@ fn status(context: &Context, node: &Node, now: Timestamp) -> Value {
     json!({"status": {
         "capacity": Context::resources(),
         "allocatable": Context::resources(),
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": context.name}],
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
         "conditions": [
             condition("Ready", "True", "ProcessNodeReady", "the process node runs pods as local processes"),
             condition("MemoryPressure", "False", "NotMeasured", "processes share the machine"),

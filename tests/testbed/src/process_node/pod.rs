@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use k8s_openapi::api::core::v1::PodStatus;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -17,24 +17,12 @@ use super::folder;
 use super::lifecycle::Lifecycle;
 use super::mounted::Mounted;
 use super::objects::Change;
+use super::order::{self, Order, WRITE_AGAIN};
 use super::plan::Action;
 use super::publish::{self, Outcome};
 use super::running::{Event, News, Running};
 use super::setup::Place;
 use super::status;
-
-/// How long a write that failed waits for its next try.
-const WRITE_AGAIN: Duration = Duration::from_secs(1);
-
-/// What the pod is told from outside: always the newest word.
-#[derive(Clone, Debug)]
-pub struct Order {
-    pub pod: Arc<Pod>,
-    /// The object is gone: its processes have no right to live.
-    pub gone: bool,
-    /// The node ends, and leaves the pod at most this long.
-    pub evict_within: Option<Duration>,
-}
 
 pub struct PodAgent {
     context: Arc<Context>,
@@ -60,7 +48,7 @@ pub struct PodAgent {
 pub async fn run(context: Arc<Context>, orders: watch::Receiver<Order>) {
     let pod = orders.borrow().pod.clone();
     if status::is_over(&pod) {
-        remove_when_deleted(&context, orders).await;
+        order::remove_when_deleted(&context, orders).await;
         return;
     }
     let host_network = pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or_default();
@@ -73,22 +61,6 @@ pub async fn run(context: Arc<Context>, orders: watch::Receiver<Order>) {
     agent.kill_all().await;
     // The watchdog removes what could not be removed here.
     let _ = std::fs::remove_dir_all(&agent.folder);
-}
-
-/// A pod that was over before this node process began.
-async fn remove_when_deleted(context: &Context, mut orders: watch::Receiver<Order>) {
-    loop {
-        let order = orders.borrow_and_update().clone();
-        let leaving = order.pod.metadata.deletion_timestamp.is_some() || order.evict_within.is_some();
-        if order.gone || leaving && publish::delete(context, &order.pod).await != Outcome::Failed {
-            return;
-        }
-        let again = tokio::time::sleep(if leaving { WRITE_AGAIN } else { Duration::MAX });
-        tokio::select! {
-            changed = orders.changed() => if changed.is_err() { return },
-            () = again => {}
-        }
-    }
 }
 
 impl PodAgent {
@@ -125,13 +97,8 @@ impl PodAgent {
     }
 
     fn place(&self) -> Place<'_> {
-        Place {
-            context: &self.context,
-            pod: &self.order.pod,
-            facts: &self.facts,
-            folder: &self.folder,
-            mounted: &self.mounted,
-        }
+        let (context, pod, facts) = (&self.context, &self.order.pod, &self.facts);
+        Place { context, pod, facts, folder: &self.folder, mounted: &self.mounted }
     }
 
     fn make_folders(&self) -> std::io::Result<()> {
@@ -236,7 +203,7 @@ impl PodAgent {
         }
     }
 
-    fn take(&mut self, event: Event) {
+    fn take(&mut self, event: &Event) {
         let Some(index) =
             self.running.iter().position(|running| running.as_ref().is_some_and(|running| running.id == event.id))
         else {
@@ -268,9 +235,7 @@ impl PodAgent {
     /// Whether the object is gone.
     async fn delete(&mut self) -> bool {
         let gone = publish::delete(&self.context, &self.order.pod).await != Outcome::Failed;
-        if !gone {
-            self.publish_again = Some(Instant::now() + WRITE_AGAIN);
-        }
+        self.publish_again = (!gone).then(|| Instant::now() + WRITE_AGAIN);
         gone
     }
 
@@ -283,7 +248,7 @@ impl PodAgent {
             }
         };
         tokio::select! {
-            Some(event) = self.events.recv() => self.take(event),
+            Some(event) = self.events.recv() => self.take(&event),
             changed = self.orders.changed() => match changed {
                 Ok(()) => {
                     let order = self.orders.borrow_and_update().clone();
@@ -297,22 +262,23 @@ impl PodAgent {
                 }
                 Err(_) => self.order.gone = true,
             },
-            change = self.changes.recv() => self.reference_changed(change),
+            change = self.changes.recv() => self.reference_changed(change.ok().as_deref()),
             () = alarm => {}
         }
     }
 
-    fn reference_changed(&mut self, change: Result<Arc<Change>, broadcast::error::RecvError>) {
-        let concerns = match &change {
-            Ok(change) => {
-                if change.1 == self.order.pod.namespace().unwrap_or_default() {
-                    self.life.references_changed();
-                }
-                Mounted::concerns(&self.order.pod, change)
-            }
-            // Too many changes to follow each.
-            Err(_) => true,
+    /// Nothing stands for more changes than could be followed.
+    fn reference_changed(&mut self, change: Option<&Change>) {
+        let (near, concerns) = match change {
+            Some(change) => (
+                self.order.pod.metadata.namespace.as_ref() == Some(&change.1),
+                Mounted::concerns(&self.order.pod, change),
+            ),
+            None => (true, true),
         };
+        if near {
+            self.life.references_changed();
+        }
         if concerns {
             self.refresh_at = Some(Instant::now());
         }
@@ -325,7 +291,7 @@ impl PodAgent {
         }
         while self.running.iter().any(Option::is_some) {
             let Some(event) = self.events.recv().await else { return };
-            self.take(event);
+            self.take(&event);
         }
     }
 }

@@ -25,6 +25,10 @@ pub async fn status(context: &Context, pod: &Pod, status: &PodStatus) -> Outcome
         for cleared in ["reason", "message"] {
             status.entry(cleared).or_insert(Value::Null);
         }
+        // A restarted node gives the pod another address; merged, the old one would stay beside it.
+        if let Some(Value::Array(addresses)) = status.get_mut("podIPs") {
+            addresses.push(json!({"$patch": "replace"}));
+        }
     }
     let patch = json!({"metadata": {"uid": pod.uid()}, "status": status});
     let pods = pods(context, pod);

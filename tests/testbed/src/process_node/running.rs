@@ -17,6 +17,7 @@ use super::context::Context;
 use super::launcher::Group;
 use super::probes::{self, Finding};
 use super::setup::Prepared;
+use super::stragglers;
 
 /// What SIGTERM gets at least after a stop hook.
 const AFTER_HOOK: Duration = Duration::from_secs(2);
@@ -53,7 +54,9 @@ impl Running {
         log: &Path,
         reporter: mpsc::UnboundedSender<Event>,
     ) -> Result<Self, String> {
-        let Prepared { recipe, command, args } = prepared;
+        let Prepared { mut recipe, command, args } = prepared;
+        let run = context.launcher.next_run();
+        recipe.env.insert(stragglers::VARIABLE.to_owned(), run.clone());
         let line = recipe.command(&command, &args)?;
         let process = context
             .launcher
@@ -62,7 +65,7 @@ impl Running {
             .map_err(|error| format!("cannot start {}: {error}", container.name))?;
         let begun = Instant::now();
         let group = process.group;
-        let id = format!("process://{}-{}", group.id(), context.next_run());
+        let id = format!("process://{run}");
         let target = Arc::new(Target {
             ip: ip.to_owned(),
             container,
@@ -74,6 +77,8 @@ impl Running {
         let exit_id = id.clone();
         tokio::spawn(async move {
             let code = process.exit_code().await;
+            // The end of its main process is the end of a container.
+            stragglers::kill(&run).await;
             // Nobody listens when the pod is gone already.
             let _ = reporter.send(Event { id: exit_id, news: News::Exited(code) });
         });

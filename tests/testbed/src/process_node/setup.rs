@@ -48,12 +48,8 @@ impl Place<'_> {
             return Err(Blocked::config("the process node has no gRPC probes: use httpGet, tcpSocket or exec".into()));
         }
         let references: BTreeSet<_> = env::references(container).into_iter().collect();
-        let found = match references.is_empty() {
-            true => Found::default(),
-            false => api(self.context.objects.find(&self.pod.namespace().unwrap_or_default(), references))
-                .await
-                .map_err(Blocked::config)?,
-        };
+        let namespace = self.pod.namespace().unwrap_or_default();
+        let found = api(self.context.objects.find(&namespace, references)).await.map_err(Blocked::config)?;
         let mounts = self.mounts(container, &found)?;
         let service = self.service_variables();
         let own = env::variables(self.pod, container, self.facts, &found, &mounts, &service)?;
@@ -91,7 +87,7 @@ impl Place<'_> {
         Ok(Mounts::new(mounts))
     }
 
-    /// The API server's real address: the ClusterIP would need a proxy.
+    /// The API server's real address: a cluster IP would need a proxy.
     fn service_variables(&self) -> Variables {
         let address = self.context.server.split("://").nth(1).unwrap_or_default().trim_end_matches('/');
         let (host, port) = address.rsplit_once(':').unwrap_or((address, "443"));

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -61,13 +60,14 @@ async fn prepare(kubeconfig: &Path, options: Options) -> Result<Context> {
     let client = Client::try_from(config)?;
 
     let logs = options.dir.join("logs");
-    let pods = options.dir.join(format!("pods-{}-{}", std::process::id(), unique()));
+    let mark = format!("{}-{}", std::process::id(), unique());
+    let pods = options.dir.join(format!("pods-{mark}"));
     for made in [&logs, &pods] {
         folder::private_folder(made).with_context(|| format!("cannot make {}", made.display()))?;
     }
     // Children run in folders of their own: what is relative for us would be somewhere else for them.
     let (logs, pods) = (logs.canonicalize()?, pods.canonicalize()?);
-    let launcher = Launcher::start(&pods).context("cannot start /bin/sh, the watchdog of the process node")?;
+    let launcher = Launcher::start(&pods, mark).context("cannot start /bin/sh, the watchdog of the process node")?;
     let context = Context {
         name: options.name,
         labels: options.labels,
@@ -83,7 +83,6 @@ async fn prepare(kubeconfig: &Path, options: Options) -> Result<Context> {
         logs,
         server: server.clone(),
         machine: machine_variables(),
-        runs: AtomicU64::new(0),
     };
     match node_object::register(&context).await {
         Ok(()) => Ok(context),
