@@ -86,6 +86,12 @@ const RULES: &[Rule] = &[
         why: "a worker runs without Kubernetes",
     },
     Rule {
+        folder: "publishing",
+        modules: &["amqp"],
+        crates: Crates::Not(KUBERNETES),
+        why: "publishing is for try-outs and tests and needs a broker only",
+    },
+    Rule {
         folder: "controller",
         modules: &["api", "scaling", "brokers", "workers", "ops", "clock", "contract"],
         crates: ANY,
