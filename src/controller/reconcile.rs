@@ -59,6 +59,7 @@ const NEXT: (f64, f64) = (0.25, 5.0);
 pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) -> Result<Pass, Error> {
     let now = context.clock.now();
     let Some(pool) = dereference::pool(context, key) else { return Ok(Pass { next: IDLE }) };
+    memory.keep_for(&pool, now);
     let spec = match parsed::Pool::try_from(&pool.spec) {
         Ok(spec) => spec,
         Err(invalid) => {
