@@ -89,9 +89,9 @@ async fn a_new_image_rolls_out_by_surge_and_nothing_is_lowered_meanwhile() {
     stage.apply(&pool).await;
     let old = stage.running("research", 4).await;
     let history = stage.history("research");
-    // New pods that are never ready: the rollout hangs.
-    let unready = json!([{ "conditionType": "example.com/never" }]);
-    let stuck = pool.clone().image("example/agent:2").with("spec/worker/template/spec/readinessGates", unready);
+    // No node for the new pods: the rollout hangs.
+    let nowhere = json!({ "example.com/nowhere": "true" });
+    let stuck = pool.clone().image("example/agent:2").with("spec/worker/template/spec/nodeSelector", nowhere);
     stage.apply(&stuck).await;
     stage.condition("research", "Reconciling=True RollingOut").await;
     stage.purge("tasks").await;
@@ -178,7 +178,8 @@ async fn a_deleted_queue_or_secret_is_said_and_workers_stay() {
     stage.condition("research", "Reconciling=True QueueMissing").await;
     let unchanged = async || stage.generation("research").await == generation;
     stage.throughout(Duration::from_secs(5), "nothing is scaled", unchanged).await;
-    stage.queued("tasks", 12).await;
+    // With the four that are still in process they fill three workers.
+    stage.queued("tasks", 8).await;
     stage.condition("research", "Ready=True Applied").await;
     stage.without_condition("research", "Reconciling").await;
     assert_eq!(stage.replicas_now("research").await, Some(3));

@@ -20,7 +20,7 @@ pub fn pool(stage: &Stage<'_>, name: &str) -> Pool {
                 "credentials": { "secretRef": { "name": "broker" } },
                 "queues": ["tasks"],
             } },
-            "worker": { "template": { "spec": {
+            "worker": { "taskTimeout": "1s", "template": { "spec": {
                 "terminationGracePeriodSeconds": 1,
                 "containers": [{
                     "name": "agent",

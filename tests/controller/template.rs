@@ -30,6 +30,7 @@ async fn the_smallest_pool_has_the_whole_worker_contract() {
         .pool("smallest")
         .with("spec/prefetch", Value::Null)
         .with("spec/scaling", Value::Null)
+        .with("spec/worker/taskTimeout", Value::Null)
         .with("spec/worker/template/spec/terminationGracePeriodSeconds", Value::Null);
     insta::assert_snapshot!(snapshot(&stage, &pool).await);
 
