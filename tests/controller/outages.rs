@@ -7,6 +7,7 @@ use awp_testbed::rabbitmq::Options;
 use serde_json::json;
 
 use crate::stage::{Stage, cluster};
+use crate::worker::Worker;
 
 #[tokio::test]
 async fn while_the_broker_is_away_workers_stay_and_the_fallback_only_raises() {
@@ -19,8 +20,11 @@ async fn while_the_broker_is_away_workers_stay_and_the_fallback_only_raises() {
     stage.apply(&stage.pool("plain")).await;
     stage.apply(&stage.pool("raised").on_queue("more").scaling("fallback", fallback(5))).await;
     stage.apply(&stage.pool("enough").on_queue("less").scaling("fallback", fallback(1))).await;
-    for pool in ["plain", "raised", "enough"] {
-        stage.running(pool, 3).await;
+    let mut busy = Vec::new();
+    for (pool, queue) in [("plain", "tasks"), ("raised", "more"), ("enough", "less")] {
+        for pod in stage.running(pool, 3).await {
+            busy.push(Worker::holding(&stage, queue, &pod, 4).await);
+        }
     }
     let histories = [stage.history("plain"), stage.history("enough")];
 

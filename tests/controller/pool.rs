@@ -29,7 +29,8 @@ pub fn pool(stage: &Stage<'_>, name: &str) -> Pool {
                 }],
             } } },
             "prefetch": { "fixed": 4 },
-            "scaling": { "scaleDownWindow": "1s" },
+            // Nobody finishes anything here: without that, the law counts on workers to become free in time.
+            "scaling": { "taskDuration": "10h", "scaleDownWindow": "1s" },
             "deadLetter": { "queue": "failed" },
         },
     }))

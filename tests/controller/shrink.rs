@@ -34,10 +34,15 @@ async fn where_nothing_tells_who_is_busy_a_pool_grows_and_never_shrinks() {
     let stage = Stage::start("blind").await;
     stage.queued("tasks", 12).await;
     let pool = stage.pool("research").with("spec/broker/rabbitmq/managementUri", Value::Null);
+    stage.apply(&pool.clone().scaling("maxReplicas", 3)).await;
+    let mut workers = Vec::new();
+    for pod in stage.running("research", 3).await {
+        workers.push(Worker::holding(&stage, "tasks", &pod, 4).await);
+    }
+    for worker in &mut workers {
+        worker.finish().await;
+    }
     stage.apply(&pool).await;
-    let pods = stage.running("research", 3).await;
-    let _busy = Worker::holding(&stage, "tasks", &pods[0], 1).await;
-    stage.purge("tasks").await;
     let message = stage.condition("research", "ScaleDownBlind=True").await;
     assert!(message.contains("set worker.statusPort") && message.contains("managementUri"), "{message}");
     stage.event("research", "ScaleDownBlind").await;
