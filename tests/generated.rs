@@ -12,10 +12,15 @@ fn check(path: &str, made: &str) {
         std::fs::write(&file, made).unwrap();
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    if let Some((number, (old, new))) = committed.lines().zip(made.lines()).enumerate().find(|(_, (old, new))| old != new) {
+    if let Some((number, (old, new))) =
+        committed.lines().zip(made.lines()).enumerate().find(|(_, (old, new))| old != new)
+    {
         panic!("{path}:{}: {old:?} should be {new:?}: run `make generate` and commit it", number + 1);
     }
-    assert!(committed == made, "{path} is shorter or longer than what the types say: run `make generate` and commit it");
+    assert!(
+        committed == made,
+        "{path} is shorter or longer than what the types say: run `make generate` and commit it"
+    );
 }
 
 #[test]

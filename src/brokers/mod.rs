@@ -86,3 +86,16 @@ pub struct Gaps {
     /// [`Subscription::facts`] and the depth of the dead-letter queue.
     pub facts: Option<Unknown>,
 }
+
+/// One broker identity that is read now, for metrics and people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerStatus {
+    /// Without credentials.
+    pub uri: String,
+    /// Pools that read from it.
+    pub subscriptions: usize,
+    /// Why its AMQP side fails: the breaker is open and attempts back off.
+    pub amqp: Option<Unknown>,
+    /// The same for its management API.
+    pub management: Option<Unknown>,
+}

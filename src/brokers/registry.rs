@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use super::{Brokers, Source, Subscription, rabbitmq};
+use super::{BrokerStatus, Brokers, Source, Subscription, rabbitmq};
 use crate::clock::Clock;
 
 /// Readers of real brokers. `jitter` gives numbers in 0..1: they spread periods and retries.
@@ -38,6 +38,15 @@ impl Brokers for Live {
 }
 
 impl Live {
+    /// Every identity that is read now, in the order of their URIs.
+    pub fn status(&self) -> Vec<BrokerStatus> {
+        let pollers = self.pollers.lock().unwrap_or_else(PoisonError::into_inner);
+        let living = pollers.values().filter_map(Weak::upgrade);
+        let mut status: Vec<BrokerStatus> = living.map(|poller| poller.status()).collect();
+        status.sort_by(|a, b| a.uri.cmp(&b.uri));
+        status
+    }
+
     fn rabbitmq(&self, identity: &rabbitmq::Identity) -> Arc<rabbitmq::Poller> {
         let broker = identity.endpoint().map_or_else(|_| identity.uri.clone(), |endpoint| endpoint.authority());
         let load = shared(&self.loads, &broker, Arc::default);

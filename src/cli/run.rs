@@ -9,19 +9,21 @@ use anyhow::Context as _;
 use kube::{Client, Config};
 use tokio::net::TcpListener;
 
+use crate::brokers;
 use crate::clock::Clock;
 use crate::controller::{self, Parts};
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::ops::{admin, shutdown};
 use crate::workers::HttpWorkerClient;
-use crate::brokers;
 
 /// Run the operator: watch pools, read their queues, scale their workers.
 ///
 /// In a cluster it uses its ServiceAccount; elsewhere the current context of the kubeconfig (KUBECONFIG).
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  awp run --namespace agents\n  AWP_NAMESPACES=agents,research awp run --admin 127.0.0.1:8080")]
+#[command(
+    after_help = "Examples:\n  awp run --namespace agents\n  AWP_NAMESPACES=agents,research awp run --admin 127.0.0.1:8080"
+)]
 pub struct Args {
     /// Namespace to watch; repeat it, or separate by commas, for several. Default: the one it runs in, or that of
     /// the kubeconfig's current context.
@@ -38,9 +40,9 @@ const API_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = shutdown::on_signal().context("cannot listen for signals")?;
-    let mut config = Config::infer().await.context(
-        "no cluster to talk to: set KUBECONFIG, or run in a pod with a ServiceAccount",
-    )?;
+    let mut config = Config::infer()
+        .await
+        .context("no cluster to talk to: set KUBECONFIG, or run in a pod with a ServiceAccount")?;
     config.connect_timeout = Some(API_TIMEOUT);
     let mut namespaces: BTreeSet<String> = args.namespaces.into_iter().filter(|name| !name.is_empty()).collect();
     if namespaces.is_empty() {

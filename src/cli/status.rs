@@ -10,7 +10,9 @@ use crate::api::AgentWorkerPool;
 
 /// Show pools: backlog, workers, what bounds them and why.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  awp status -n agents\n  awp status -n agents research\n  awp status -o json | jq .")]
+#[command(
+    after_help = "Examples:\n  awp status -n agents\n  awp status -n agents research\n  awp status -o json | jq ."
+)]
 pub struct Args {
     /// Only this pool.
     pool: Option<String>,
@@ -45,7 +47,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(pool) = &args.pool {
         params = params.fields(&format!("metadata.name={pool}"));
     }
-    let pools = api.list(&params).await.context("cannot list pools; is the CRD installed? `awp crd | kubectl apply -f -`")?.items;
+    let pools = api
+        .list(&params)
+        .await
+        .context("cannot list pools; is the CRD installed? `awp crd | kubectl apply -f -`")?
+        .items;
     if let (Some(pool), true) = (&args.pool, pools.is_empty()) {
         anyhow::bail!("there is no pool {pool} in namespace {namespace}");
     }
@@ -81,11 +87,7 @@ fn row(pool: &AgentWorkerPool) -> Vec<String> {
     let status = pool.status.clone().unwrap_or_default();
     let known = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
     let backlog = status.backlog.unwrap_or_default();
-    let workers = format!(
-        "{}/{}",
-        known(status.ready_replicas.map(u64::from)),
-        known(status.replicas.map(u64::from))
-    );
+    let workers = format!("{}/{}", known(status.ready_replicas.map(u64::from)), known(status.replicas.map(u64::from)));
     let problem = status.conditions.iter().find(|one| one.type_ == "Ready" && one.status == "False");
     let (bound, why) = match (problem, status.decision) {
         (Some(problem), _) => (problem.reason.clone(), problem.message.clone()),

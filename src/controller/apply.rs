@@ -192,7 +192,8 @@ impl Step<'_> {
         let api: Api<Pod> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
         for pod in &self.found.pods {
             let name = pod.name_any();
-            let marked = pod.annotations().get(annotations::DELETION_COST).is_some_and(|cost| *cost == VICTIM_COST.to_string());
+            let marked =
+                pod.annotations().get(annotations::DELETION_COST).is_some_and(|cost| *cost == VICTIM_COST.to_string());
             let cost = match (victims.contains(name.as_str()), marked) {
                 (true, false) => json!(VICTIM_COST.to_string()),
                 (false, true) => Value::Null,
@@ -284,9 +285,11 @@ fn template_refusal(error: &kube::Error) -> Option<String> {
             .iter()
             .any(|sign| status.message.contains(sign)) =>
         {
-            Some("worker.template holds a value of a wrong type, a duplicate or an unknown field; \
+            Some(
+                "worker.template holds a value of a wrong type, a duplicate or an unknown field; \
                   `kubectl apply --dry-run=server` on a Deployment with this template shows which"
-                .to_owned())
+                    .to_owned(),
+            )
         }
         400 | 403 if !status.message.contains("cannot patch resource") => {
             Some(format!("the cluster refuses the Deployment: {}", first_line(&status.message)))

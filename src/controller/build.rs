@@ -105,9 +105,7 @@ fn environment(pool: &AgentWorkerPool, contract: &WorkerContract) -> Vec<Value> 
     let config = owned::config_map(&pool.name_any());
     let value = |name: &str, value: &str| json!({ "name": name, "value": value });
     let field = |name: &str, path: &str| json!({ "name": name, "valueFrom": { "fieldRef": { "apiVersion": "v1", "fieldPath": path } } });
-    let configured = |name: &str| {
-        json!({ "name": name, "valueFrom": { "configMapKeyRef": { "name": config, "key": name, "optional": true } } })
-    };
+    let configured = |name: &str| json!({ "name": name, "valueFrom": { "configMapKeyRef": { "name": config, "key": name, "optional": true } } });
     let mut variables = vec![
         value(env::POOL, &pool.name_any()),
         field(env::NAMESPACE, "metadata.namespace"),

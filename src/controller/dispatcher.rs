@@ -11,11 +11,11 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::Context;
 use super::memory::Memory;
 use super::reconcile::{Pass, reconcile};
 use super::siblings;
 use super::world::{PoolKey, Touched};
-use super::Context;
 use crate::ops::metrics::{ErrorLabels, PoolLabels};
 
 /// A pass that takes longer hangs on something; it is given up and tried again.
@@ -36,11 +36,7 @@ struct Actor {
 }
 
 /// Starts and ends the pools' tasks and wakes them, until `stop`.
-pub async fn run(
-    context: Arc<Context>,
-    mut touched: UnboundedReceiver<(String, Touched)>,
-    stop: CancellationToken,
-) {
+pub async fn run(context: Arc<Context>, mut touched: UnboundedReceiver<(String, Touched)>, stop: CancellationToken) {
     let mut actors: HashMap<PoolKey, Actor> = HashMap::new();
     loop {
         let (namespace, what) = tokio::select! {

@@ -125,9 +125,10 @@ fn scaled(reading: QueueReading, share: f64, workers: &[Worker]) -> QueueReading
     QueueReading::Known(QueueCounts {
         ready: part(counts.ready),
         // The broker's number holds the neighbours' tasks too: own reports are better where all are there.
-        unacked: counts.unacked.filter(|_| !reported || workers.is_empty()).map(|unacked| {
-            crate::scaling::observation::Counted { count: part(unacked.count), at: unacked.at }
-        }),
+        unacked: counts
+            .unacked
+            .filter(|_| !reported || workers.is_empty())
+            .map(|unacked| crate::scaling::observation::Counted { count: part(unacked.count), at: unacked.at }),
         ..counts
     })
 }
@@ -140,14 +141,18 @@ fn history(found: &Found) -> PrefetchHistory {
 /// The cluster's own words for why it starts no more pods.
 fn growth_refused(found: &Found, pods: &[&Pod], now: Timestamp) -> Option<String> {
     let conditions = found.deployment.as_ref().and_then(|deployment| deployment.status.as_ref()?.conditions.as_ref());
-    let failure = conditions.into_iter().flatten().find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True");
+    let failure = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True");
     if let Some(failure) = failure {
         return Some(failure.message.clone().unwrap_or_else(|| "the ReplicaSet cannot create pods".into()));
     }
     pods.iter().find_map(|pod| {
         let message = pods::unschedulable(pod)?;
         let created = pod.metadata.creation_timestamp.as_ref()?.0.as_second() as f64;
-        (now.0 - created > UNSCHEDULABLE_PATIENCE).then(|| format!("pod {} cannot be scheduled: {message}", pod.name_any()))
+        (now.0 - created > UNSCHEDULABLE_PATIENCE)
+            .then(|| format!("pod {} cannot be scheduled: {message}", pod.name_any()))
     })
 }
 

@@ -204,7 +204,10 @@ fn deletion_cost(pod: &Pod) -> i32 {
 /// UID of the controlling ReplicaSet.
 pub fn replica_set(pod: &Pod) -> Option<String> {
     let owners = pod.metadata.owner_references.as_ref()?;
-    owners.iter().find(|owner| owner.controller == Some(true) && owner.kind == "ReplicaSet").map(|owner| owner.uid.clone())
+    owners
+        .iter()
+        .find(|owner| owner.controller == Some(true) && owner.kind == "ReplicaSet")
+        .map(|owner| owner.uid.clone())
 }
 
 fn memory_limit(pod: &Pod) -> Option<u64> {
@@ -248,8 +251,7 @@ mod tests {
         .unwrap();
         let mut memory = PodMemory::default();
         let mut look = |pod: &Pod| {
-            let workers =
-                memory.workers(&[pod], &HashMap::new(), &PrefetchHistory::default(), 4, Timestamp(10.0));
+            let workers = memory.workers(&[pod], &HashMap::new(), &PrefetchHistory::default(), 4, Timestamp(10.0));
             workers[0].oom_killed
         };
         assert!(look(&pod));

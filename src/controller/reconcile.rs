@@ -14,7 +14,7 @@ use crate::api::names::reasons;
 use crate::api::{AgentWorkerPool, parsed};
 use crate::scaling::decision::Decision;
 use crate::scaling::time::Timestamp;
-use crate::scaling::{self, Restored, State};
+use crate::scaling::{self, State};
 
 /// A pass that ended.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -127,7 +127,9 @@ fn check_owner(context: &Context, key: &PoolKey, found: &Found, spec: &parsed::P
         parsed::Worker::Template(_) => {
             let controller = found.deployment.as_ref().map(|deployment| {
                 let owners = deployment.metadata.owner_references.iter().flatten();
-                owners.into_iter().any(|owner| owner.controller == Some(true) && Some(&owner.uid) == found.pool.metadata.uid.as_ref())
+                owners
+                    .into_iter()
+                    .any(|owner| owner.controller == Some(true) && Some(&owner.uid) == found.pool.metadata.uid.as_ref())
             });
             if controller == Some(false) {
                 return Err(Refusal::wrong(
@@ -144,7 +146,10 @@ fn check_owner(context: &Context, key: &PoolKey, found: &Found, spec: &parsed::P
             if let Some(older) = siblings::older_on_target(context, &key.namespace, &target.name, key) {
                 return Err(Refusal::wrong(
                     reasons::TARGET_TAKEN,
-                    format!("pool {} was first to target Deployment {}; delete one of the two", older.name, target.name),
+                    format!(
+                        "pool {} was first to target Deployment {}; delete one of the two",
+                        older.name, target.name
+                    ),
                 ));
             }
         }
@@ -176,18 +181,16 @@ fn memory_container<'a>(spec: &parsed::Pool, containers: &'a [Container]) -> Opt
     }
 }
 
-fn source(
-    rabbitmq: &parsed::RabbitMq,
-    spec: &parsed::Pool,
-    memory: &Memory,
-    key: &PoolKey,
-) -> Result<Source, Refusal> {
+fn source(rabbitmq: &parsed::RabbitMq, spec: &parsed::Pool, memory: &Memory, key: &PoolKey) -> Result<Source, Refusal> {
     let (username, password) = match &rabbitmq.login {
         // RabbitMQ's own default, which it accepts from its own host only.
         None => ("guest".to_owned(), "guest".to_owned()),
         Some(login) => {
             let secret = named_secret(memory, &login.secret, key)?;
-            (text_key(&secret, &login.secret, &login.username_key)?, text_key(&secret, &login.secret, &login.password_key)?)
+            (
+                text_key(&secret, &login.secret, &login.username_key)?,
+                text_key(&secret, &login.secret, &login.password_key)?,
+            )
         }
     };
     let (ca, client) = match &rabbitmq.tls_secret {
@@ -198,15 +201,9 @@ fn source(
             (file(secret_keys::CA), file(secret_keys::CERTIFICATE).zip(file(secret_keys::KEY)))
         }
     };
-    let broker = rabbitmq::Identity::new(
-        &rabbitmq.uri,
-        rabbitmq.management_uri.as_deref(),
-        username,
-        password,
-        ca,
-        client,
-    )
-    .map_err(|wrong| Refusal::wrong(reasons::INVALID_SPEC, wrong.message))?;
+    let broker =
+        rabbitmq::Identity::new(&rabbitmq.uri, rabbitmq.management_uri.as_deref(), username, password, ca, client)
+            .map_err(|wrong| Refusal::wrong(reasons::INVALID_SPEC, wrong.message))?;
     Ok(Source::RabbitMq(rabbitmq::Source {
         broker,
         queue: rabbitmq.queue.clone(),

@@ -215,7 +215,8 @@ impl Watching<'_> {
         S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
     {
         let part = format!("{kind} in {}", self.namespace);
-        self.readiness.await_part(part.clone(), "is the CRD installed, and may the ServiceAccount list and watch them?");
+        self.readiness
+            .await_part(part.clone(), "is the CRD installed, and may the ServiceAccount list and watch them?");
         let (touch, namespace, readiness) = (self.touch.clone(), self.namespace.to_owned(), self.readiness.clone());
         let cache = Arc::new(Cache::new(group_of));
         let filled = cache.clone();

@@ -66,13 +66,21 @@ impl Default for Metrics {
         registry.register("replicas_wanted", "Workers the law asks for, before any cap", metrics.wanted.clone());
         registry.register("replicas_granted", "Workers after the caps", metrics.granted.clone());
         registry.register("replicas_applied", "Granted plus workers not yet free to go", metrics.applied.clone());
-        registry.register("backlog_known", "1 while the backlog can be read and believed", metrics.backlog_known.clone());
+        registry.register(
+            "backlog_known",
+            "1 while the backlog can be read and believed",
+            metrics.backlog_known.clone(),
+        );
         registry.register("task_duration_seconds", "Learned mean task duration", metrics.task_seconds.clone());
         registry.register("scaled_up", "Times replicas were raised", metrics.scaled_up.clone());
         registry.register("scaled_down", "Times replicas were lowered", metrics.scaled_down.clone());
         registry.register("reconcile_seconds", "Time of one pass over one pool", reconcile_seconds);
         registry.register("errors", "Failed passes by step", metrics.errors.clone());
-        registry.register("undecodable_pools", "Pools that could not be read from the API server", metrics.undecodable.clone());
+        registry.register(
+            "undecodable_pools",
+            "Pools that could not be read from the API server",
+            metrics.undecodable.clone(),
+        );
         Self { registry, ..metrics }
     }
 }
@@ -94,9 +102,7 @@ impl Metrics {
 
     /// A deleted pool leaves no series behind.
     pub fn forget(&self, pool: &PoolLabels) {
-        for family in
-            [&self.ready, &self.in_flight, &self.wanted, &self.granted, &self.applied, &self.backlog_known]
-        {
+        for family in [&self.ready, &self.in_flight, &self.wanted, &self.granted, &self.applied, &self.backlog_known] {
             family.remove(pool);
         }
         self.task_seconds.remove(pool);

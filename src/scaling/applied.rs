@@ -31,6 +31,7 @@ pub(super) fn apply(
     plan: &Plan,
     support: DrainSupport,
     drain_timeout: f64,
+    may_lower: bool,
     now: Timestamp,
 ) -> Applied {
     let active = fleet.active();
@@ -49,7 +50,7 @@ pub(super) fn apply(
     let should_go = should_go(fleet, &shed, &resumed);
     let may_go: Vec<bool> =
         (0..fleet.members.len()).map(|i| should_go.contains(&i) && may_go(fleet, i, support)).collect();
-    let lowered = lowered(fleet, &shed, &may_go);
+    let lowered = if may_lower { lowered(fleet, &shed, &may_go) } else { 0 };
     let mut applied = Applied {
         replicas: if created > 0 { fleet.desired.saturating_add(created) } else { fleet.desired - lowered },
         resume: resumed.iter().map(|&index| fleet.workers[index].name.clone()).collect(),
@@ -65,7 +66,7 @@ pub(super) fn apply(
         if !may_go[index] {
             applied.overdue |= now.since(since) > drain_timeout;
             applied.draining.push(Draining { worker: name.clone(), in_flight: fleet.members[index].load.held, since });
-        } else if !fleet.rollout {
+        } else if may_lower && !fleet.rollout {
             applied.victims.push(name.clone());
         }
     }

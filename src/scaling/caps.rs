@@ -28,15 +28,9 @@ pub fn concurrency_left(settings: &Settings, fleet: &Fleet<'_>) -> Option<f64> {
 
 /// The hard caps, which win over `minReplicas`. A manual hold ignores what guards against the law's
 /// appetite, not what guards the cluster.
-pub fn ceilings(
-    settings: &Settings,
-    fleet: &Fleet<'_>,
-    single_active: bool,
-    refused: bool,
-    hold: bool,
-) -> Vec<Ceiling> {
+pub fn ceilings(settings: &Settings, fleet: &Fleet<'_>, single_active: bool, refused: bool) -> Vec<Ceiling> {
     let mut ceilings = Vec::new();
-    if !hold {
+    if settings.hold_replicas.is_none() {
         ceilings.push(Ceiling {
             bound: Bound::MaxReplicas,
             at_most: settings.max_replicas,
@@ -57,7 +51,7 @@ pub fn ceilings(
         let present = fleet.active() - fleet.absent;
         ceilings.push(Ceiling {
             bound: Bound::Cluster,
-            at_most: present,
+            at_most: if fleet.absent > 0 { present } else { present.saturating_add(fleet.draining()) },
             growth: present.saturating_add(fleet.draining()),
             detail: format!("the cluster refuses more pods than the {present} there are"),
         });

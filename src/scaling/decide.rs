@@ -5,7 +5,7 @@ use super::caps::{self, REFUSAL_REMEMBERED};
 use super::decision::{Backlog, Bound, Decision, Estimates, Flags, Trust};
 use super::explain::{self, Facts};
 use super::fleet::Fleet;
-use super::law::{Demand, Terms};
+use super::law::{Demand, Terms, free_slots};
 use super::learn::{booting_ages, first_task_memory, learn};
 use super::load::Sources;
 use super::observation::{Observation, QueueCounts, QueueReading};
@@ -56,8 +56,10 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
     };
     let sources = Sources::new(counts, &observation.workers, state.in_flight.last_pick_up(), settings.reports, now);
     let fleet = Fleet::of(observation, &state, settings.drain, &sources, holding.tasks, now);
-    let whole = state.in_flight.total(&observation.workers, settings.reports, state.started, now);
+    let whole =
+        state.in_flight.total(&observation.workers, settings.reports, state.started, now).map(|total| total.count);
     let view = View {
+        first,
         fleet: &fleet,
         estimates,
         whole,
@@ -66,20 +68,18 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
         now,
     };
 
-    let mut plan = if let Some(hold) = settings.hold_replicas {
-        manual(&view, hold)
-    } else if view.trust == Trust::Known {
-        by_law(&mut state, settings, &view, first)
-    } else {
-        hold(&mut state, settings, observation, &view)
+    let mut plan = match view.trust {
+        Trust::Known => by_law(&mut state, settings, &view),
+        Trust::Stale | Trust::Unknown => hold(&mut state, settings, observation, &view),
     };
-    let resumable = view.resumable(settings.drain);
-    let refused = state.refused.is_some_and(|at| now.since(at) < REFUSAL_REMEMBERED);
-    let single = counts.is_some_and(|counts| counts.single_active_consumer);
-    let holds = plan.bound == Bound::Hold;
-    if !holds {
-        let ceilings = caps::ceilings(settings, &fleet, single, refused, settings.hold_replicas.is_some());
-        plan.cap(&ceilings, &fleet, resumable);
+    if let Some(hold) = settings.hold_replicas {
+        plan.hold_at(hold);
+    }
+    if view.trust == Trust::Known || plan.granted > fleet.active() {
+        let refused = state.refused.is_some_and(|at| now.since(at) < REFUSAL_REMEMBERED);
+        let single = counts.is_some_and(|counts| counts.single_active_consumer);
+        let ceilings = caps::ceilings(settings, &fleet, single, refused);
+        plan.cap(&ceilings, &fleet, view.resumable(settings.drain));
     }
     // On a queue that is not known nothing shrinks, a manual hold included.
     if view.trust != Trust::Known && plan.granted < fleet.active() {
@@ -97,6 +97,8 @@ struct View<'a> {
     /// N
     whole: Option<u64>,
     trust: Trust,
+    /// Nothing was read before.
+    first: bool,
     /// No worker's load is to be seen, though some have run for long enough.
     blind: bool,
     now: Timestamp,
@@ -121,27 +123,27 @@ fn trust(state: &State, counts: Option<&QueueCounts>, now: Timestamp) -> Trust {
 }
 
 /// The law on what is known, with the window.
-fn by_law(state: &mut State, settings: &Settings, view: &View<'_>, first: bool) -> Plan {
+fn by_law(state: &mut State, settings: &Settings, view: &View<'_>) -> Plan {
     let (fleet, now) = (view.fleet, view.now);
     let ready = state.arrivals.total() as f64;
+    let (interval, start_within) = (state.interval(), settings.start_within);
+    let rate = view.estimates.arrivals_per_second;
     let mut terms = Terms {
         in_flight: fleet.in_flight(view.whole).unwrap_or(0.0),
         slots: fleet.slots(),
         task_duration: view.estimates.task_duration,
         startup: view.estimates.startup,
-        arrivals_per_second: view.estimates.arrivals_per_second,
-        interval: state.interval(),
-        start_within: settings.start_within,
-        warm_slots: f64::from(settings.warm_slots),
+        interval,
+        start_within,
+        free_slots: free_slots(rate, state.startup.learned(), interval, start_within, settings.warm_slots),
     };
     let demand =
         if view.whole.is_some() { terms.demand(&state.arrivals, now) } else { blind(&mut terms, state, fleet, now) };
 
     let length = window::length(settings.scale_down_window, view.estimates.startup);
-    if first {
-        state.window.recommend(terms.slots, length, now);
-    }
-    state.window.recommend(demand.slots, length, now);
+    // The size found at a start counts as a recommendation just made.
+    let recommended = if view.first { demand.slots.max(terms.slots) } else { demand.slots };
+    state.window.recommend(recommended, length, now);
     let asked = Asked {
         demand,
         in_flight: terms.in_flight,
@@ -151,27 +153,20 @@ fn by_law(state: &mut State, settings: &Settings, view: &View<'_>, first: bool) 
     };
     let detail = format!(
         "{} slots: {} there, {} in flight, {ready} queued, {:.1} to keep free",
-        demand.slots, terms.slots, terms.in_flight, demand.free
+        demand.slots, terms.slots, terms.in_flight, terms.free_slots
     );
     plan::by_law(settings, fleet, &asked, detail)
 }
 
-/// In flight is not known: while tasks are queued, every worker that has ever been ready is taken
-/// for full; the pool may grow and not shrink.
+/// In flight is not known: while tasks are queued, every worker that has been ready and shows
+/// nothing is taken for full; the pool may grow and not shrink.
 fn blind(terms: &mut Terms, state: &State, fleet: &Fleet<'_>, now: Timestamp) -> Demand {
-    let free = terms.free_slots();
     if state.arrivals.total() > 0 {
-        terms.in_flight = fleet.slots_in_use_at_most();
+        terms.in_flight = fleet.in_flight_at_most();
     }
     // Free slots to keep cannot be told from full ones here, so they are asked for once, not on top.
-    let demand = Terms { arrivals_per_second: 0.0, warm_slots: 0.0, ..*terms }.demand(&state.arrivals, now);
-    Demand { slots: demand.slots.max(terms.slots).max(free.ceil()), free, ..demand }
-}
-
-fn manual(view: &View<'_>, hold: u32) -> Plan {
-    let mut plan = Plan::hold(hold, Bound::ManualHold, format!("held at {hold} by hand; `awp release` ends it"));
-    plan.order = super::victims::order(view.fleet);
-    plan
+    let demand = Terms { free_slots: 0.0, ..*terms }.demand(&state.arrivals, now);
+    Demand { slots: demand.slots.max(terms.slots).max(terms.free_slots.ceil()), ..demand }
 }
 
 /// The queue is not known: what runs stays, and after a while the fallback raises it.
@@ -209,7 +204,8 @@ fn act(state: &mut State, settings: &Settings, observation: &Observation, view: 
             applied::hold(state, fleet, fleet.desired, settings.drain, view.now)
         }
         (Mode::Auto, _) | (Mode::Recommend, None) => {
-            applied::apply(state, fleet, plan, settings.drain, settings.drain_timeout, view.now)
+            let may_lower = view.trust == Trust::Known && !view.first;
+            applied::apply(state, fleet, plan, settings.drain, settings.drain_timeout, may_lower, view.now)
         }
         (Mode::Recommend | Mode::Paused, replicas) => Applied { replicas: replicas.unwrap_or(0), ..Applied::default() },
     }
@@ -250,13 +246,16 @@ fn record(
         slots: fleet.slots(),
         wanted: plan.wanted,
         granted: plan.granted,
+        applied: applied.replicas,
         waiting: applied.waiting,
+        rollout: fleet.rollout,
+        blind: view.blind,
+        because: plan.steps.last().map_or("", |step| step.detail.as_str()),
         oldest: state.arrivals.oldest().map(|at| view.now.since(at).max(0.0)),
         start_within: settings.start_within,
         window_left,
     };
-    let because = plan.steps.last().map_or("", |step| step.detail.as_str());
-    let reason = explain::reason(&facts, plan.bound, because);
+    let reason = explain::reason(&facts, plan.bound, settings.mode);
     Decision {
         at: view.now,
         wanted: plan.wanted,

@@ -75,6 +75,7 @@ pub struct Step {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each a condition of its own")]
 pub struct Flags {
     /// No worker's load is to be seen: the pool can grow but not shrink.
     pub scale_down_blind: bool,

@@ -123,13 +123,15 @@ impl<'a> Fleet<'a> {
         whole_queue.map(|whole| (whole as f64 - elsewhere).max(seen))
     }
 
-    /// Slots of active workers that have been ready: all they can hold, where nothing is known.
-    pub fn slots_in_use_at_most(&self) -> f64 {
-        let started = |index: usize| self.workers[index].first_ready.is_some();
-        self.with_role(Role::Active)
-            .filter(|(index, _)| started(*index))
-            .map(|(_, member)| f64::from(member.slots))
-            .sum()
+    /// n where the whole queue's count is not known: what active workers are seen to hold, and all
+    /// slots of those that have been ready and show nothing.
+    pub fn in_flight_at_most(&self) -> f64 {
+        let may_hold = |index: usize, member: &Member| match member.load.held {
+            Some(held) => held,
+            None if self.workers[index].first_ready.is_some() => member.slots,
+            None => 0,
+        };
+        self.with_role(Role::Active).map(|(index, member)| f64::from(may_hold(index, member))).sum()
     }
 
     /// What draining and leaving workers hold.

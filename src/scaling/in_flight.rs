@@ -17,12 +17,21 @@ const MAX_PICK_UPS: usize = 64;
 pub struct InFlight {
     pick_ups: VecDeque<Counted>,
     unacked: Option<Counted>,
+    /// The count after the last reading, and what left the queue since.
+    settled: Option<u64>,
+}
+
+/// N, and whether it was counted; else workers that say nothing are taken for full in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Total {
+    pub count: u64,
+    pub counted: bool,
 }
 
 impl InFlight {
     /// After a restart: what status said, until a source speaks.
     pub fn restored(in_flight: Option<u64>, now: Timestamp) -> Self {
-        Self { pick_ups: VecDeque::new(), unacked: in_flight.map(|count| Counted { count, at: now }) }
+        Self { pick_ups: VecDeque::new(), unacked: in_flight.map(|count| Counted { count, at: now }), settled: None }
     }
 
     /// Ready fell by `count`, seen at `at`.
@@ -30,6 +39,7 @@ impl InFlight {
         if count == 0 {
             return;
         }
+        self.settled = self.settled.map(|settled| settled.saturating_add(count));
         self.pick_ups.push_back(Counted { count, at });
         if self.pick_ups.len() > MAX_PICK_UPS
             && let Some(oldest) = self.pick_ups.pop_front()
@@ -40,10 +50,16 @@ impl InFlight {
     }
 
     /// The broker counted.
-    pub fn counted(&mut self, unacked: Counted) {
-        if self.unacked.is_none_or(|last| unacked.at >= last.at) {
+    pub fn counted(&mut self, unacked: Counted, now: Timestamp) {
+        let fresh = now.since(unacked.at) <= FRESH;
+        if fresh && self.unacked.is_none_or(|last| unacked.at >= last.at) {
             self.unacked = Some(unacked);
         }
+    }
+
+    /// The count as of the last reading.
+    pub fn settle(&mut self, total: Option<u64>) {
+        self.settled = total;
     }
 
     /// Every source that still counts is newer than what is forgotten here.
@@ -61,22 +77,23 @@ impl InFlight {
     /// N, the whole queue's: the larger of what workers say and what the broker says, each raised
     /// by what left the queue after it spoke, as far as workers have room for it.
     ///
+    /// A source that is dated to the safe side (a quorum queue's counts may be 5 s old) has often
+    /// counted those already: the raised number is never more than the last one and what left since.
+    ///
     /// `None` = no source tells. Where only workers tell, one that ran for long and says nothing is
     /// taken for full: unknown is not zero. `since` is when we began to listen.
-    pub fn total(&self, workers: &[Worker], reports: bool, since: Timestamp, now: Timestamp) -> Option<u64> {
+    pub fn total(&self, workers: &[Worker], reports: bool, since: Timestamp, now: Timestamp) -> Option<Total> {
         let mut reported: u64 = 0;
         let mut room_behind: u64 = 0;
         let mut silent: u64 = 0;
         let mut slots: u64 = 0;
         let mut oldest = now;
         let newest_pick_up = self.last_pick_up();
-        let mut any_report = reports;
         for worker in workers {
             slots += u64::from(worker.slots);
             if worker.phase <= WorkerPhase::Pending && worker.report.is_none() {
                 continue;
             }
-            any_report |= worker.report.is_some();
             match worker.report.as_ref().filter(|report| now.since(report.at) <= FRESH) {
                 Some(report) => {
                     reported += u64::from(report.in_flight);
@@ -99,15 +116,19 @@ impl InFlight {
                 }
             }
         }
-        let by_workers = reported + self.after(oldest).min(room_behind);
-        let by_broker = self.unacked.map(|unacked| {
-            let room = slots.saturating_sub(unacked.count);
-            unacked.count.saturating_add(self.after(unacked.at).min(room))
-        });
+        let by_workers = self.raised(reported, oldest, room_behind);
+        let by_broker =
+            self.unacked.map(|unacked| self.raised(unacked.count, unacked.at, slots.saturating_sub(unacked.count)));
         match by_broker {
-            Some(by_broker) => Some(by_broker.max(by_workers)),
-            None => any_report.then_some(by_workers + silent),
+            Some(by_broker) => Some(Total { count: by_broker.max(by_workers), counted: true }),
+            None => reports.then_some(Total { count: by_workers + silent, counted: silent == 0 }),
         }
+    }
+
+    /// A count of `at`, raised by what left the queue after it.
+    fn raised(&self, count: u64, at: Timestamp, room: u64) -> u64 {
+        let raised = count.saturating_add(self.after(at).min(room));
+        raised.min(self.settled.unwrap_or(u64::MAX)).max(count)
     }
 
     /// What left the queue after `at`.

@@ -20,13 +20,12 @@ pub struct Terms {
     pub task_duration: f64,
     /// b: pod created → first task.
     pub startup: f64,
-    /// λ: arrivals per second.
-    pub arrivals_per_second: f64,
     /// T: time to the next decision.
     pub interval: f64,
     /// D: the promise.
     pub start_within: f64,
-    pub warm_slots: f64,
+    /// W, by [`free_slots`].
+    pub free_slots: f64,
 }
 
 /// The law's answer.
@@ -34,21 +33,22 @@ pub struct Terms {
 pub struct Demand {
     /// c: whole slots the pool should have.
     pub slots: f64,
-    /// W: slots to keep free.
-    pub free: f64,
-    /// max x_j: slots short (positive) or to spare (negative).
+    /// `max x_j`: slots short (positive) or to spare (negative).
     pub short: f64,
     /// How long the task has waited that is shortest of slots; `None` where no queued task is.
     pub pressing_age: Option<f64>,
 }
 
-impl Terms {
-    /// `W = λ · max(0, b + T − D) + warmSlots`: free slots to keep. The λ part exists only where a
-    /// cold start cannot meet the promise.
-    pub fn free_slots(&self) -> f64 {
-        self.arrivals_per_second * (self.startup + self.interval - self.start_within).max(0.0) + self.warm_slots
-    }
+/// `W = λ · max(0, b + T − D) + warmSlots`: free slots to keep. The λ part exists only where a cold
+/// start cannot meet the promise.
+///
+/// Nothing else bounds this term, so b must be what start-ups took that ended: the age of a pod
+/// that never starts would ask for ever more of its kind.
+pub fn free_slots(arrivals_per_second: f64, startup: f64, interval: f64, start_within: f64, warm_slots: u32) -> f64 {
+    arrivals_per_second * (startup + interval - start_within).max(0.0) + f64::from(warm_slots)
+}
 
+impl Terms {
     /// The law, for `B` queued tasks in queue order:
     ///
     /// ```text
@@ -65,7 +65,7 @@ impl Terms {
     /// One pass over the list: tasks that arrived together differ only in j, so the last of them is
     /// the shortest of slots.
     pub fn demand(&self, queue: &Arrivals, now: Timestamp) -> Demand {
-        let free = self.free_slots();
+        let free = self.free_slots;
         let idle = self.slots - self.in_flight;
         let mut short = free - idle;
         let mut pressing_age = None;
@@ -83,6 +83,6 @@ impl Terms {
         }
         let most = self.in_flight + position + free;
         let slots = (self.slots + short.max(0.0)).clamp(self.in_flight, most.max(self.in_flight));
-        Demand { slots: (slots - ROUNDING).ceil().max(0.0), free, short, pressing_age }
+        Demand { slots: (slots - ROUNDING).ceil().max(0.0), short, pressing_age }
     }
 }

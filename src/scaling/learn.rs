@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::arrivals::Arrivals;
-use super::observation::{Observation, QueueCounts, QueueReading, Report, Worker, WorkerPhase};
+use super::observation::{Counted, Observation, QueueCounts, QueueReading, Report, Worker, WorkerPhase};
 use super::settings::{Prefetch, Settings};
-use super::state::{Reading, State};
+use super::state::{LONGEST_INTERVAL, Reading, State};
 use super::time::Timestamp;
 
 /// Seconds that one report or reading can stand for: after an outage nobody knows what happened in it.
@@ -134,17 +134,21 @@ fn take_reading(
     observation: &Observation,
     now: Timestamp,
 ) {
-    if state.reading.is_some_and(|last| counts.at <= last.at) {
+    let seen = state.reading.is_some_and(|last| counts.at <= last.at);
+    if seen || !counts.at.0.is_finite() {
         return;
     }
     if let Some(unacked) = counts.unacked.or_else(|| sum_by_worker(counts)) {
-        state.in_flight.counted(unacked);
+        state.in_flight.counted(unacked, now);
     }
     let last = state.reading;
     if let Some(last) = last {
         state.in_flight.picked_up(last.ready.saturating_sub(counts.ready), counts.at);
     }
-    let in_flight = state.in_flight.total(&observation.workers, settings.reports, state.started, now);
+    let total = state.in_flight.total(&observation.workers, settings.reports, state.started, now);
+    // What is only assumed teaches nothing about arrivals and durations.
+    let in_flight = total.filter(|total| total.counted).map(|total| total.count);
+    state.in_flight.settle(in_flight);
     let reading = Reading { at: counts.at, ready: counts.ready, in_flight };
     match last {
         Some(last) => take_flow(state, settings, last, reading),
@@ -158,8 +162,8 @@ fn take_reading(
     state.reading = Some(reading);
 }
 
-fn sum_by_worker(counts: &QueueCounts) -> Option<super::observation::Counted> {
-    counts.unacked_by_worker.as_ref().map(|map| super::observation::Counted {
+fn sum_by_worker(counts: &QueueCounts) -> Option<Counted> {
+    counts.unacked_by_worker.as_ref().map(|map| Counted {
         count: map.counts.values().fold(0, |sum: u64, count| sum.saturating_add(*count)),
         at: map.at,
     })
@@ -212,10 +216,15 @@ fn take_flow(state: &mut State, settings: &Settings, last: Reading, reading: Rea
     }
     state.flow.finished_used = state.flow.finished;
     state.flow.busy_used = state.flow.busy;
-    // Arrived after the last reading: as old as that is the safe side.
-    state.arrivals.arrive(last.at, arrived as u64);
+    state.arrivals.arrive(arrival_time(last.at, elapsed), arrived as u64);
     state.arrivals.pick_up((arrived - rise).max(0.0) as u64);
     state.rate.record(arrived as u64, reading.at);
+}
+
+/// When tasks arrived that came between two readings: half way, and after an outage, when half way
+/// could be a minute wrong, right after the last reading.
+fn arrival_time(last: Timestamp, elapsed: f64) -> Timestamp {
+    if elapsed > LONGEST_INTERVAL { last } else { last.plus(elapsed / 2.0) }
 }
 
 /// How far all work seen has risen above the most seen lately.

@@ -7,8 +7,9 @@ use super::time::Timestamp;
 /// and are read every 5 s; older means the source has gone.
 pub const FRESH: f64 = 15.0;
 
-/// Seconds for which "holds nothing" is believed: one round of the slowest source and a poll.
-const IDLE_FRESH: f64 = 10.0;
+/// Seconds for which "holds nothing" is believed: the slowest source tells what was
+/// true 5 s before it was asked, and is asked every 5 s.
+const IDLE_FRESH: f64 = 12.0;
 
 /// What a worker holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,5 +41,8 @@ pub mod time;
 pub mod victims;
 pub mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub use decide::decide;
 pub use state::{Restored, State};

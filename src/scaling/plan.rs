@@ -49,6 +49,15 @@ impl Plan {
         Self { bound, ..Self::starting_at(active, Vec::new(), detail) }
     }
 
+    /// A person says how many: the law is only shown.
+    pub fn hold_at(&mut self, replicas: u32) {
+        self.granted = replicas;
+        self.bound = Bound::ManualHold;
+        self.limited = false;
+        let detail = format!("held at {replicas} by hand until `awp release`");
+        self.steps.push(Step { name: "hold", replicas, detail });
+    }
+
     pub fn set(&mut self, name: &'static str, bound: Bound, replicas: u32, detail: impl FnOnce() -> String) {
         if replicas == self.granted {
             return;
@@ -103,10 +112,12 @@ pub(super) fn by_law(settings: &Settings, fleet: &Fleet<'_>, asked: &Asked, deta
     if let Some(left) = caps::concurrency_left(settings, fleet) {
         let most = settings.max_concurrency.unwrap_or(u32::MAX);
         let allowed = if left >= 0.0 {
-            active.saturating_add((left / f64::from(fleet.prefetch.max(1))).floor() as u32)
+            active.saturating_add(within(fleet, left, asked.resumable))
         } else {
             active - above_concurrency(fleet, &plan.order, -left, asked.in_flight)
         };
+        // Rounded down, but a pool that may work at all has a worker.
+        let allowed = allowed.max(most.min(1));
         if plan.granted > allowed {
             plan.limited = true;
             plan.set("maxConcurrency", Bound::MaxConcurrency, allowed, || format!("maxConcurrency is {most} tasks"));
@@ -142,15 +153,32 @@ fn workers_for(fleet: &Fleet<'_>, short: f64, asked: &Asked) -> u32 {
     workers
 }
 
+/// Workers that fit into `slots` more: a draining one brings only its free slots, for what it holds
+/// is in flight already.
+fn within(fleet: &Fleet<'_>, mut slots: f64, resumable: u32) -> u32 {
+    let mut workers = 0;
+    for index in fleet.resumable().into_iter().take(resumable as usize) {
+        let free = f64::from(fleet.members[index].free());
+        if free > slots {
+            return workers;
+        }
+        slots -= free;
+        workers += 1;
+    }
+    workers.saturating_add((slots / f64::from(fleet.prefetch.max(1))).floor() as u32)
+}
+
 /// Workers that must go to get rid of `slots` too many, but never so many that what is in flight
 /// has no slot.
 fn above_concurrency(fleet: &Fleet<'_>, order: &[usize], slots: f64, in_flight: f64) -> u32 {
     let each = f64::from(fleet.prefetch.max(1));
     let mut left = fleet.slots();
     let target = (left - slots).max(in_flight);
-    let mut gone = 0;
-    let absent = std::iter::repeat_n(each, fleet.absent as usize);
-    for slots in absent.chain(order.iter().map(|&index| f64::from(fleet.members[index].slots))) {
+    let mut gone = ((left - target) / each).ceil().min(((left - in_flight) / each).floor());
+    gone = gone.clamp(0.0, f64::from(fleet.absent));
+    left -= gone * each;
+    let mut gone = gone as u32;
+    for slots in order.iter().map(|&index| f64::from(fleet.members[index].slots)) {
         if left <= target || left - slots < in_flight {
             break;
         }

@@ -20,12 +20,12 @@ pub struct Holding {
 /// `P = floor((limit·(1 − headroom) − base) / q)`, clamped; `before` is the number in use.
 ///
 /// 2 GiB with the defaults gives 4. A pool's `maxConcurrency` bounds it, or one worker would exceed
-/// it alone.
+/// it alone; a fixed number is what workers hold, whatever anybody wishes.
 pub fn prefetch(settings: &Settings, task_memory: u64, before: Option<u32>) -> Holding {
     let most = settings.max_concurrency.unwrap_or(u32::MAX).max(1);
     let (min, max, base, headroom) = match settings.prefetch {
         Prefetch::Fixed(tasks) => {
-            return Holding { tasks: tasks.clamp(1, most), limit_missing: false, needed: None };
+            return Holding { tasks: tasks.max(1), limit_missing: false, needed: None };
         }
         Prefetch::Auto { min, max, base_memory, headroom_percent, .. } => {
             (min.max(1), max.max(min).max(1), base_memory as f64, f64::from(headroom_percent.min(99)) / 100.0)

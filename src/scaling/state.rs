@@ -19,7 +19,7 @@ const FIRST_INTERVAL: f64 = 2.0;
 const INTERVALS: usize = 4;
 /// Bounds of T, seconds: a decision also follows events, and an outage is not an interval.
 const SHORTEST_INTERVAL: f64 = 0.5;
-const LONGEST_INTERVAL: f64 = 15.0;
+pub(super) const LONGEST_INTERVAL: f64 = 15.0;
 
 /// A pool's memory. Opaque: only [`super::decide`] reads it.
 #[derive(Clone, Debug)]

@@ -17,6 +17,7 @@ const SHORTEST_DEFAULT: f64 = 10.0;
 /// for as long as it costs to start a new one wastes at most as much again as a policy that knows
 /// the future.
 pub fn length(configured: Option<f64>, startup: f64) -> f64 {
+    let configured = configured.filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
     configured.unwrap_or_else(|| startup.max(SHORTEST_DEFAULT))
 }
 

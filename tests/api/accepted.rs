@@ -55,7 +55,8 @@ async fn a_pod_template_pasted_from_kubectl_is_accepted() {
 
 /// Every list that a rule walks over, as long as the schema allows.
 fn widest() -> Value {
-    let numbered = |n: usize, prefix: &str, length: usize| format!("{prefix}{n:0>width$}", width = length - prefix.len());
+    let numbered =
+        |n: usize, prefix: &str, length: usize| format!("{prefix}{n:0>width$}", width = length - prefix.len());
     let list = |count: usize, item: &dyn Fn(usize) -> Value| (0..count).map(item).collect::<Value>();
     let container = |kind: &str, n: usize| {
         json!({

@@ -25,7 +25,10 @@ async fn cluster() -> &'static ControlPlane {
             let crd = repository().join("crds/agentworkerpools.agentworkers.io.yaml");
             let output = kubectl(cluster, &["apply", "-f", crd.to_str().unwrap()], "").await;
             // A warning (an unknown format, say) goes to stderr as well.
-            assert_eq!(says(&output), "customresourcedefinition.apiextensions.k8s.io/agentworkerpools.agentworkers.io created");
+            assert_eq!(
+                says(&output),
+                "customresourcedefinition.apiextensions.k8s.io/agentworkerpools.agentworkers.io created"
+            );
             let established = ["wait", "--for=condition=Established", "crd/agentworkerpools.agentworkers.io"];
             succeed(cluster, &established, "").await;
         })

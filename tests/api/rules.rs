@@ -18,7 +18,10 @@ fn verdict(pool: &Value, old: Option<&Value>) -> Vec<String> {
 
 /// The message of a rule in the words that the API server puts around it.
 fn rule_message(says: &str) -> Option<&str> {
-    ["Forbidden: ", "Required value: ", "\": "].iter().find_map(|mark| says.split_once(mark)).map(|(_, message)| message)
+    ["Forbidden: ", "Required value: ", "\": "]
+        .iter()
+        .find_map(|mark| says.split_once(mark))
+        .map(|(_, message)| message)
 }
 
 pub fn examples() -> Vec<PathBuf> {
@@ -46,7 +49,11 @@ fn every_case_that_a_rule_decides_is_decided_by_that_rule() {
         decided += 1;
         let verdict = verdict(&table.manifest(case), None);
         for message in messages {
-            assert!(verdict.iter().any(|said| said.contains(message)), "{}: {message:?} not in {verdict:#?}", case.what);
+            assert!(
+                verdict.iter().any(|said| said.contains(message)),
+                "{}: {message:?} not in {verdict:#?}",
+                case.what
+            );
         }
         assert!(!verdict.iter().any(|said| said.contains(PLANTED)), "{}: {verdict:#?}", case.what);
     }
@@ -60,7 +67,9 @@ fn every_rule_has_a_case() {
             found.push(rule["message"].as_str().unwrap().to_owned());
         }
         let properties = schema["properties"].as_object().into_iter().flat_map(|all| all.values());
-        properties.chain(schema["items"].as_object().map(|_| &schema["items"])).for_each(|nested| messages(nested, found));
+        properties
+            .chain(schema["items"].as_object().map(|_| &schema["items"]))
+            .for_each(|nested| messages(nested, found));
     }
     let mut rules = vec![];
     messages(&schema::schema().unwrap(), &mut rules);
@@ -87,12 +96,16 @@ fn the_examples_and_the_good_pool_of_the_table_are_accepted_and_understood() {
 fn a_pool_cannot_change_between_template_and_target() {
     let with_template = table().pool;
     let mut with_target = with_template.clone();
-    with_target["spec"]["worker"] = json!({ "targetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "x" } });
+    with_target["spec"]["worker"] =
+        json!({ "targetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "x" } });
     with_target["spec"]["prefetch"] = json!({ "fixed": 1 });
     assert_eq!(verdict(&with_template, Some(&with_template)), Vec::<String>::new());
     assert_eq!(verdict(&with_target, Some(&with_target)), Vec::<String>::new());
     for (new, old) in [(&with_target, &with_template), (&with_template, &with_target)] {
         let verdict = verdict(new, Some(old));
-        assert!(verdict.iter().any(|said| said.contains("cannot change between template and targetRef")), "{verdict:?}");
+        assert!(
+            verdict.iter().any(|said| said.contains("cannot change between template and targetRef")),
+            "{verdict:?}"
+        );
     }
 }

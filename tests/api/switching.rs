@@ -95,11 +95,18 @@ async fn client_side_apply_cannot_switch_what_another_tool_wrote_and_says_so() {
 async fn broker_can_be_switched_as_far_as_there_are_readers() {
     let bench = Bench::new().await;
     for (member, name) in [("sqs", "SQS"), ("kafka", "Kafka")] {
-        for (first, second) in [(CLIENT_SIDE, CLIENT_SIDE), (SERVER_SIDE, SERVER_SIDE), (CLIENT_SIDE, SERVER_SIDE), (SERVER_SIDE, OTHER_MANAGER)] {
+        for (first, second) in [
+            (CLIENT_SIDE, CLIENT_SIDE),
+            (SERVER_SIDE, SERVER_SIDE),
+            (CLIENT_SIDE, SERVER_SIDE),
+            (SERVER_SIDE, OTHER_MANAGER),
+        ] {
             bench.delete().await;
             bench.write(first, &table().pool).await;
             let message = bench.refused(second, &pool("broker", &json!({ member: {} }))).await;
-            let expected = format!("is invalid: spec.broker.{member}: Forbidden: write rabbitmq instead: this version cannot read {name} yet");
+            let expected = format!(
+                "is invalid: spec.broker.{member}: Forbidden: write rabbitmq instead: this version cannot read {name} yet"
+            );
             assert!(message.contains(&expected), "{first:?} then {second:?}: {message}");
         }
     }

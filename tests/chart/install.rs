@@ -196,7 +196,8 @@ async fn who_may_view_or_edit_a_namespace_may_view_or_edit_its_pools() {
     for request in ["get {}", "watch {}", "get {}/scale"] {
         assert!(may(cluster, "viewor", &request.replace("{}", pools), &namespace).await, "{request}");
     }
-    for request in ["get {}", "update {}", "patch {}", "delete {}", "patch {}/scale", "update {}/scale", "get {}/scale"] {
+    for request in ["get {}", "update {}", "patch {}", "delete {}", "patch {}/scale", "update {}/scale", "get {}/scale"]
+    {
         assert!(may(cluster, "editor", &request.replace("{}", pools), &namespace).await, "{request}");
     }
     for request in ["create {}", "patch {}", "patch {}/scale"] {
@@ -214,11 +215,15 @@ async fn the_operators_pod_is_admitted_where_only_restricted_pods_are() {
     cluster.kubectl_output(&["label", "namespace", &namespace, level]).await.unwrap();
     install(cluster, &namespace, &[]).await;
     let pods = Api::<Pod>::namespaced(cluster.admin(), &namespace);
-    let made = wait::until("the pod is made", LIMIT, async || Ok(pods.list(&ListParams::default()).await?.items.pop())).await;
+    let made =
+        wait::until("the pod is made", LIMIT, async || Ok(pods.list(&ListParams::default()).await?.items.pop())).await;
     let pod = made.unwrap();
     let spec = pod.spec.unwrap();
     assert_eq!(spec.service_account_name.as_deref(), Some("awp"));
-    assert!(spec.volumes.unwrap_or_default().iter().all(|volume| volume.projected.is_some()), "only the token is mounted");
+    assert!(
+        spec.volumes.unwrap_or_default().iter().all(|volume| volume.projected.is_some()),
+        "only the token is mounted"
+    );
 }
 
 #[tokio::test]

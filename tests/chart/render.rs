@@ -68,7 +68,8 @@ fn nonsense_is_refused_with_the_name_of_the_value() {
 #[test]
 fn each_watched_namespace_gets_one_role_bound_to_the_operator_in_its_own_namespace() {
     let objects = objects(&["watchNamespaces={research,images}"]);
-    let namespaces = |kind| -> Vec<&Value> { of_kind(&objects, kind).iter().map(|it| &it["metadata"]["namespace"]).collect() };
+    let namespaces =
+        |kind| -> Vec<&Value> { of_kind(&objects, kind).iter().map(|it| &it["metadata"]["namespace"]).collect() };
     assert_eq!(namespaces("Role"), ["images", "research"]);
     assert_eq!(namespaces("RoleBinding"), ["images", "research"]);
     for binding in of_kind(&objects, "RoleBinding") {
@@ -90,7 +91,10 @@ fn no_rule_has_a_wildcard_or_more_than_the_operator_uses() {
     }
     for rule in rules("Role") {
         let never = ["delete", "deletecollection", "escalate", "bind", "impersonate"];
-        assert!(!rule["verbs"].as_array().unwrap().iter().any(|verb| never.contains(&verb.as_str().unwrap())), "{rule}");
+        assert!(
+            !rule["verbs"].as_array().unwrap().iter().any(|verb| never.contains(&verb.as_str().unwrap())),
+            "{rule}"
+        );
     }
     // Nothing of the operator's is cluster-wide: the ClusterRoles only add to view and edit.
     assert!(of_kind(&objects, "ClusterRoleBinding").is_empty());
@@ -110,7 +114,10 @@ fn two_releases_collide_on_no_cluster_wide_name_but_the_definition() {
     let (mine, theirs) = (template(&[]).unwrap(), template(&[]).unwrap().replace("agents", "others"));
     let names = |yaml: &str| -> Vec<String> {
         let objects: Vec<Value> = serde_saphyr::from_multiple(yaml).unwrap();
-        of_kind(&objects, "ClusterRole").iter().map(|role| role["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+        of_kind(&objects, "ClusterRole")
+            .iter()
+            .map(|role| role["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(names(&mine), ["awp-agents-view", "awp-agents-edit"]);
     assert_eq!(names(&theirs), ["awp-others-view", "awp-others-edit"]);

@@ -83,7 +83,8 @@ async fn an_empty_queue_without_consumers_while_workers_are_up_takes_a_list() {
 async fn a_single_active_consumer_is_seen() {
     let server = rabbitmq().await;
     let vhost = server.vhost("single").await.unwrap();
-    let single = [("x-queue-type", lapin_text("quorum")), ("x-single-active-consumer", lapin::types::AMQPValue::Boolean(true))];
+    let single =
+        [("x-queue-type", lapin_text("quorum")), ("x-single-active-consumer", lapin::types::AMQPValue::Boolean(true))];
     server.declare(&vhost, "tasks", &single).await.unwrap();
     server.publish(&vhost, "tasks", tasks(1)).await.unwrap();
     let readers = readers();

@@ -77,7 +77,8 @@ impl Watching {
     }
 
     pub async fn unacked(&self, unacked: u64) -> QueueCounts {
-        self.known(&format!("{unacked} unacked"), |counts| counts.unacked.is_some_and(|seen| seen.count == unacked)).await
+        self.known(&format!("{unacked} unacked"), |counts| counts.unacked.is_some_and(|seen| seen.count == unacked))
+            .await
     }
 
     /// Waits until the queue is unknown for this reason.
@@ -140,6 +141,11 @@ impl Worker {
         // Deliveries keep the channel open.
         std::mem::forget(consumer);
         Self { connection, held }
+    }
+
+    /// Its connection is closed: there is nothing left to finish.
+    pub fn forget(&mut self) {
+        self.held.clear();
     }
 
     pub async fn finish_all(&mut self) {

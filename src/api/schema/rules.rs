@@ -23,11 +23,13 @@ fn required(rule: impl Into<String>, message: &str) -> Rule {
 /// The pool itself. The name becomes that of a Deployment (its pods get a suffix of 16 characters)
 /// and, with a suffix of ours, of a ConfigMap; and the value of a label, at most 63 characters.
 pub fn pool() -> Vec<Rule> {
-    vec![forbidden(
-        "size(self.metadata.name) <= 50",
-        "write a name of at most 50 characters: labels and the names of pods are made of it",
-    )
-    .field_path(".metadata.name")]
+    vec![
+        forbidden(
+            "size(self.metadata.name) <= 50",
+            "write a name of at most 50 characters: labels and the names of pods are made of it",
+        )
+        .field_path(".metadata.name"),
+    ]
 }
 
 pub fn spec() -> Vec<Rule> {

@@ -78,12 +78,9 @@ impl Link {
         let limit = Duration::from_secs_f64(CONNECT_SECONDS);
         let connecting = connect(endpoint, identity, connector, fuse.0.clone());
         match timeout(limit, connecting).await {
-            Ok(Ok(connection)) => Ok(Self {
-                connection,
-                endpoint: endpoint.clone(),
-                username: identity.username.clone(),
-                _fuse: fuse,
-            }),
+            Ok(Ok(connection)) => {
+                Ok(Self { connection, endpoint: endpoint.clone(), username: identity.username.clone(), _fuse: fuse })
+            }
             Ok(Err(error)) => Err(connect_failure(&error, endpoint, &identity.username)),
             Err(_) => Err(errors::no_answer(&address, CONNECT_SECONDS)),
         }

@@ -108,7 +108,9 @@ mod tests {
 
     #[test]
     fn arguments_win_over_operator_policies_and_those_over_policies() {
-        let user = policies(json!([{"name": "p", "definition": {"dead-letter-exchange": "user", "dead-letter-routing-key": "k"}}]));
+        let user = policies(
+            json!([{"name": "p", "definition": {"dead-letter-exchange": "user", "dead-letter-routing-key": "k"}}]),
+        );
         let operator = policies(json!([{"name": "o", "definition": {"dead-letter-exchange": "operator"}}]));
         for (row, expected) in [
             (json!({"name": "q"}), None),

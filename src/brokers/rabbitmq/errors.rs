@@ -102,7 +102,9 @@ pub fn connection_refused(address: &str) -> Unknown {
 pub fn queue_missing(queue: &str, vhost: &str) -> Unknown {
     misconfigured(
         "QueueMissing",
-        format!("there is no queue {queue:?} in vhost {vhost:?}: create it or correct the name; looking again every few seconds"),
+        format!(
+            "there is no queue {queue:?} in vhost {vhost:?}: create it or correct the name; looking again every few seconds"
+        ),
     )
 }
 
@@ -122,6 +124,14 @@ pub fn queue_exclusive(queue: &str) -> Unknown {
 
 pub fn queue_forbidden(queue: &str, user: &str) -> Unknown {
     misconfigured("QueueForbidden", format!("user {user:?} may not look at queue {queue:?}: give it permission"))
+}
+
+pub fn stream() -> Unknown {
+    misconfigured(
+        "QueueTypeUnsupported",
+        "the queue is a stream, which keeps what was consumed, so it has no backlog: use a quorum or a classic queue"
+            .to_owned(),
+    )
 }
 
 pub fn zero_unconfirmed() -> Unknown {
@@ -182,7 +192,9 @@ pub fn management_unreachable(address: &str, why: &str) -> Unknown {
 pub fn not_management(address: &str) -> Unknown {
     misconfigured(
         "NotManagementApi",
-        format!("{address} does not answer as RabbitMQ's management API: check managementUri (port 15672) and the plugin"),
+        format!(
+            "{address} does not answer as RabbitMQ's management API: check managementUri (port 15672) and the plugin"
+        ),
     )
 }
 

@@ -91,9 +91,7 @@ impl Endpoint {
         };
         let segment = url.path().trim_start_matches('/');
         if segment.contains('/') || url.path().starts_with("//") {
-            return Err(errors::invalid_uri(
-                "a / in the vhost's name must be written %2F, as in amqp://host:5672/%2F",
-            ));
+            return Err(errors::invalid_uri("a / in the vhost's name must be written %2F, as in amqp://host:5672/%2F"));
         }
         let vhost = percent::decode(segment).ok_or_else(|| {
             errors::invalid_uri("the vhost holds a % that is not an escape: write %25 for a percent sign")
@@ -134,7 +132,9 @@ fn management_url(url: &str) -> Result<String, Unknown> {
 fn parse_url(uri: &str, example: &str) -> Result<Url, Unknown> {
     let url = Url::parse(uri).map_err(|_| errors::invalid_uri(&format!("not a URI: write {example}")))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(errors::invalid_uri("credentials belong in a Secret, not in the URI: remove everything before the @"));
+        return Err(errors::invalid_uri(
+            "credentials belong in a Secret, not in the URI: remove everything before the @",
+        ));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(errors::invalid_uri(&format!("a ? or # has no meaning in it: write {example}")));

@@ -116,12 +116,7 @@ impl Lanes<'_> {
     }
 
     /// Looks at all of `queues`; what a refusal swallowed is sent again.
-    async fn look(
-        &self,
-        lane: Lane,
-        queues: &[String],
-        channel: &mut Option<lapin::Channel>,
-    ) -> Result<(), Unknown> {
+    async fn look(&self, lane: Lane, queues: &[String], channel: &mut Option<lapin::Channel>) -> Result<(), Unknown> {
         let most = if lane == Lane::Main { PIPELINE } else { 1 };
         let spread = 0.9 + (self.jitter)() * 0.2;
         let mut pipeline = most;

@@ -39,7 +39,7 @@ pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -
                 backoff.failed(now, jitter());
                 let seconds = backoff.wait(now);
                 tracing::warn!(broker = identity.uri, reason = why.reason, retry_seconds = seconds, "{}", why.message);
-                watch.update_all(|_, watched, _| watched.belief.list_failed(why.clone()));
+                watch.set_unlisted(Some(&why));
                 sleep(Duration::from_secs_f64(seconds)).await;
             }
         }
@@ -107,6 +107,7 @@ impl<'a> Reader<'a> {
             let path = format!("/api/queues/{}?{columns}", percent::encode(&self.vhost));
             let asked = self.watch.clock.now();
             let queues: Vec<Queue> = self.http.get(&path).await.map_err(|failure| self.explain(failure))?;
+            self.watch.set_unlisted(None);
             self.take_counts(&queues, asked);
             queues
         };

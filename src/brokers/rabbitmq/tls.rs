@@ -42,9 +42,7 @@ pub fn unused() -> Option<ClientConfig> {
 
 /// The provider that the process installed; the same one if it installed none.
 fn provider() -> Arc<CryptoProvider> {
-    CryptoProvider::get_default()
-        .cloned()
-        .unwrap_or_else(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+    CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
 }
 
 fn private_roots(pem: &[u8]) -> Result<RootCertStore, Unknown> {

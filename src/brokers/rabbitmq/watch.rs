@@ -31,6 +31,8 @@ struct Table {
     next_id: u64,
     /// Why there is no AMQP connection.
     broken: Option<Unknown>,
+    /// Why the management API cannot be read.
+    unlisted: Option<Unknown>,
     by_worker_gap: Option<Unknown>,
     facts_gap: Option<Unknown>,
 }
@@ -57,12 +59,15 @@ impl Watch {
 
     pub fn subscribe(&self, queue: &str, dead_letter_queue: Option<String>, wake: Arc<Notify>) -> u64 {
         let mut table = self.lock();
-        let Table { queues, next_id, broken, .. } = &mut *table;
+        let Table { queues, next_id, broken, unlisted, .. } = &mut *table;
         *next_id += 1;
         let watched = queues.entry(queue.to_owned()).or_insert_with(|| {
             let mut belief = Belief::new(self.listable);
             if let Some(why) = broken {
                 belief.declare_failed(why.clone(), false, self.clock.now());
+            }
+            if let Some(why) = unlisted {
+                belief.list_failed(why.clone());
             }
             Watched::new(belief)
         });
@@ -174,6 +179,21 @@ impl Watch {
             });
             self.management_news.notify_one();
         }
+    }
+
+    /// The management API answers (`None`), or does not and why.
+    pub fn set_unlisted(&self, unlisted: Option<&Unknown>) {
+        self.lock().unlisted = unlisted.cloned();
+        if let Some(why) = unlisted {
+            self.update_all(|_, watched, _| watched.belief.list_failed(why.clone()));
+        }
+    }
+
+    /// For people and metrics: subscriptions, and why either source fails.
+    pub fn status(&self) -> (usize, Option<Unknown>, Option<Unknown>) {
+        let table = self.lock();
+        let subscriptions = table.queues.values().map(|watched| watched.subscribers.len()).sum();
+        (subscriptions, table.broken.clone(), table.unlisted.clone())
     }
 
     /// The queues that hold dead letters of watched ones.

@@ -71,9 +71,7 @@ impl Watched {
     pub fn wants_settings(&self, now: Timestamp) -> bool {
         match self.settings_tried {
             None => true,
-            Some(tried) => {
-                self.facts.is_none() && self.belief.is_answering() && now.since(tried) > SETTINGS_RETRY
-            }
+            Some(tried) => self.facts.is_none() && self.belief.is_answering() && now.since(tried) > SETTINGS_RETRY,
         }
     }
 

@@ -6,8 +6,9 @@ const TIME_CONSTANT: f64 = 900.0;
 const GUESS_WEIGHT: f64 = 3.0;
 /// Completions that a value learned before a restart is worth.
 const RESTORED_WEIGHT: f64 = 10.0;
-/// S divides: tasks cannot be shorter than this, seconds.
+/// S divides: tasks are taken to be within these bounds, seconds.
 const SHORTEST: f64 = 0.001;
+const LONGEST: f64 = 30.0 * 86_400.0;
 
 /// Little's law over the recent past: `S = ∫ in-flight dt / completions`, both decaying.
 ///
@@ -44,12 +45,12 @@ impl TaskDuration {
 
     /// S, with the first guess from settings.
     pub fn mean(&self, guess: f64) -> f64 {
-        let guess = self.restored.unwrap_or(guess);
+        let guess = self.restored.unwrap_or(guess).max(SHORTEST).min(LONGEST);
         let weight = self.completions + self.guess_weight;
         if weight < f64::MIN_POSITIVE {
-            return guess.max(SHORTEST);
+            return guess;
         }
-        ((self.task_seconds + self.guess_weight * guess) / weight).max(SHORTEST)
+        ((self.task_seconds + self.guess_weight * guess) / weight).max(SHORTEST).min(LONGEST)
     }
 }
 

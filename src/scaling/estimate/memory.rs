@@ -55,7 +55,9 @@ impl TaskMemory {
     pub fn decay(&mut self, elapsed: f64, task_duration: f64) {
         let kept = (-(elapsed / (HALF_LIFE_TASKS * task_duration))).exp2();
         if kept < 1.0 && !self.weights.is_empty() {
-            Arc::make_mut(&mut self.weights).iter_mut().for_each(|weight| *weight *= kept);
+            for weight in Arc::make_mut(&mut self.weights) {
+                *weight *= kept;
+            }
             self.guess_weight *= kept;
         }
         self.raised *= kept;
@@ -95,7 +97,7 @@ fn bucket(bytes: f64) -> usize {
 }
 
 fn upper_bound(bucket: usize) -> f64 {
-    FIRST_BUCKET * GROWTH.powi(bucket as i32)
+    FIRST_BUCKET * GROWTH.powf(bucket as f64)
 }
 
 #[cfg(test)]

@@ -41,7 +41,12 @@ impl Rate {
     }
 
     pub fn per_second(&self, now: Timestamp) -> f64 {
-        self.bins.iter().filter(|bin| now.since(bin.from) < SPAN + BIN / 2.0).map(|bin| bin.count).sum::<f64>() / SPAN
+        self.bins
+            .iter()
+            .filter(|bin| now.since(bin.from) < SPAN + BIN / 2.0)
+            .map(|bin| bin.count)
+            .fold(0.0, |sum, count| sum + count)
+            / SPAN
     }
 
     fn forget(&mut self, now: Timestamp) {

@@ -38,11 +38,19 @@ impl Startup {
 
     /// A pod took this long.
     pub fn record(&mut self, seconds: f64) {
+        if !seconds.is_finite() {
+            return;
+        }
         self.samples.push_back(seconds.clamp(0.0, LONGEST));
         if self.samples.len() > SAMPLES {
             self.samples.pop_front();
         }
         self.learned = percentile(&self.samples, &[]);
+    }
+
+    /// b from start-ups that ended.
+    pub fn learned(&self) -> f64 {
+        self.learned
     }
 
     /// b, with pods that still boot counting by their age once it exceeds what was learned: a slow

@@ -173,6 +173,9 @@ impl Belief {
     /// The reading as of `now`, without dead letters, which lie in another queue; `workers`: some pool
     /// on the queue has some. `None` until a first look ended.
     pub fn reading(&self, workers: bool, now: Timestamp) -> Option<QueueReading> {
+        if self.row().is_some_and(Row::is_stream) {
+            return Some(QueueReading::Unknown(errors::stream()));
+        }
         Some(match self.ready(workers, now)? {
             Ok((0, _)) if workers && self.alarm.is_some_and(|at| now.since(at) <= ALARM_EXPIRES) => {
                 QueueReading::Unknown(errors::publishers_blocked())
@@ -237,8 +240,9 @@ impl Belief {
         match &listed.row {
             None => Err(errors::leaderless("the queue is missing from the management list")),
             Some(row) if !row.is_healthy() => Err(row.complaint()),
-            Some(row) if row.ready == Some(0) => Ok(()),
-            Some(_) => Err(errors::sources_disagree()),
+            Some(Row { ready: Some(0), .. }) => Ok(()),
+            Some(Row { ready: Some(_), .. }) => Err(errors::sources_disagree()),
+            Some(Row { ready: None, .. }) => Err(errors::zero_unconfirmed()),
         }
     }
 
@@ -287,7 +291,8 @@ pub fn same(a: Option<&QueueReading>, b: Option<&QueueReading>) -> bool {
         (Some(QueueReading::Known(a)), Some(QueueReading::Known(b))) => {
             a.ready == b.ready
                 && a.unacked.map(|counted| counted.count) == b.unacked.map(|counted| counted.count)
-                && a.unacked_by_worker.as_ref().map(|by| &by.counts) == b.unacked_by_worker.as_ref().map(|by| &by.counts)
+                && a.unacked_by_worker.as_ref().map(|by| &by.counts)
+                    == b.unacked_by_worker.as_ref().map(|by| &by.counts)
                 && a.single_active_consumer == b.single_active_consumer
                 && a.dead_letters == b.dead_letters
         }
