@@ -37,6 +37,21 @@ async fn a_user_logs_in_with_the_new_password_only() {
 }
 
 #[tokio::test]
+async fn the_tls_listener_is_trusted_with_its_own_authority_only() {
+    let rabbitmq = rabbitmq().await;
+    let login = format!("amqps://{}:{}@", rabbitmq.admin_user(), rabbitmq.admin_password());
+    let uri = rabbitmq.amqps_uri("/").replacen("amqps://", &login, 1);
+    let stranger = awp_testbed::base::pki::Authority::new("stranger").unwrap().pem();
+    for (authority, expected) in [(rabbitmq.ca_pem(), true), (stranger.as_str(), false)] {
+        let tls = lapin::tcp::OwnedTLSConfig { identity: None, cert_chain: Some(authority.to_owned()) };
+        let runtime = lapin::runtime::default_runtime().unwrap();
+        let properties = lapin::ConnectionProperties::default();
+        let connection = lapin::Connection::connect_with_config(&uri, properties, tls, runtime).await;
+        assert_eq!(connection.is_ok(), expected, "{connection:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_policy_and_tags_are_as_set() {
     let rabbitmq = rabbitmq().await;
     let vhost = rabbitmq.vhost("policy").await.unwrap();

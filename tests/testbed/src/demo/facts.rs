@@ -42,11 +42,9 @@ impl Facts {
         let pools: Api<DynamicObject> = Api::namespaced_with(client.clone(), NAMESPACE, &kind);
         let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
         let pods: Api<Pod> = Api::namespaced(client, NAMESPACE);
-        let (pool, deployment, pods) = futures::try_join!(
-            pools.get(POOL),
-            deployments.get_opt(POOL),
-            async { pods.list(&ListParams::default()).await },
-        )?;
+        let (pool, deployment, pods) = futures::try_join!(pools.get(POOL), deployments.get_opt(POOL), async {
+            pods.list(&ListParams::default()).await
+        },)?;
         let status = &pool.data["status"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Ok(Self {

@@ -84,7 +84,11 @@ async fn act(args: &Args, stage: &Stage, view: &mut View) -> Result<()> {
         }
         if begun.elapsed() > LIMIT {
             view.end();
-            bail!("the pool is not back at zero after {} s; the operator's log ends:\n{}", LIMIT.as_secs(), stage.log_tail());
+            bail!(
+                "the pool is not back at zero after {} s; the operator's log ends:\n{}",
+                LIMIT.as_secs(),
+                stage.log_tail()
+            );
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

@@ -7,12 +7,12 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::view::View;
+use crate::ControlPlane;
 use crate::base::scratch::Scratch;
 use crate::base::wait;
 use crate::operator::{Operator, Options};
 use crate::process_node::{self, ProcessNode};
 use crate::rabbitmq::{self, RabbitMq, User};
-use crate::ControlPlane;
 
 pub const NAMESPACE: &str = "agents";
 pub const POOL: &str = "research";
@@ -48,7 +48,8 @@ impl Stage {
         let login = login_files(&scratch, &password)?;
 
         view.step("starting a node that runs pods as processes, and the operator with the chart's permissions");
-        let node = process_node::Options::new("demo", scratch.folder("node")?).image("awp:dev", [awp.display().to_string()]);
+        let node =
+            process_node::Options::new("demo", scratch.folder("node")?).image("awp:dev", [awp.display().to_string()]);
         let node = ProcessNode::start(control_plane.kubeconfig(), node).await?;
         create_namespace(&control_plane).await?;
         let options = Options::new(awp, CHART, NAMESPACE);
@@ -125,8 +126,12 @@ impl Stage {
             self.rabbitmq.amqp_uri(&self.vhost),
             self.login.display()
         );
-        eprintln!("  RabbitMQ's own page: {} (user {}, password {})", self.rabbitmq.management_uri(),
-            self.rabbitmq.admin_user(), self.rabbitmq.admin_password());
+        eprintln!(
+            "  RabbitMQ's own page: {} (user {}, password {})",
+            self.rabbitmq.management_uri(),
+            self.rabbitmq.admin_user(),
+            self.rabbitmq.admin_password()
+        );
     }
 
     /// Ends everything in order. What is only dropped ends as well, without words.

@@ -67,7 +67,8 @@ impl Summary {
         let failed = stage.rabbitmq.counts(&stage.vhost, &format!("{QUEUE}_failed")).await?;
         let worker_seconds: f64 = self.lives.values().map(|(first, last)| (*last - *first).as_secs_f64()).sum();
         let ideal = work.seconds / SLOTS;
-        let seconds = |time: Option<Duration>| time.map_or_else(|| "never".into(), |time| format!("{:.1} s", time.as_secs_f64()));
+        let seconds =
+            |time: Option<Duration>| time.map_or_else(|| "never".into(), |time| format!("{:.1} s", time.as_secs_f64()));
         println!("\nSummary");
         println!("  reaction (published → replicas raised)   {}", seconds(self.reaction));
         println!("  first worker ready                       {}", seconds(self.first_worker));
@@ -78,7 +79,11 @@ impl Summary {
         println!("  dead letters                             {}", failed.ready);
         println!("  back at zero after                       {:.1} s", self.begun.elapsed().as_secs_f64());
         println!("  worker-seconds                           {worker_seconds:.0}, perfectly packed {ideal:.0}");
-        ensure!(lost == 0 && counts.ready == 0, "{lost} tasks are lost; the operator's log ends:\n{}", stage.log_tail());
+        ensure!(
+            lost == 0 && counts.ready == 0,
+            "{lost} tasks are lost; the operator's log ends:\n{}",
+            stage.log_tail()
+        );
         ensure!(work.interrupted == 0, "{} tasks were interrupted", work.interrupted);
         ensure!(failed.ready == 0, "{} tasks were dead-lettered", failed.ready);
         Ok(())
