@@ -1,11 +1,14 @@
 //! awp – Agent Worker Pools. See `docs/architecture.md` for the map of the house.
 
+pub mod amqp;
 pub mod api;
 pub mod brokers;
 pub mod cli;
 pub mod clock;
+pub mod contract;
 pub mod controller;
 pub mod ops;
+pub mod publishing;
 pub mod runtime;
 pub mod scaling;
 pub mod workers;

@@ -20,6 +20,10 @@ pub struct Decision {
     pub victims: Vec<String>,
     /// Workers that should go and still hold tasks, most urgent first.
     pub draining: Vec<Draining>,
+    /// Workers to be asked to drain, every time anew: a drain is a lease. Empty unless workers can drain.
+    pub drain: Vec<String>,
+    /// Workers to be asked to take tasks again, before any new worker is created.
+    pub resume: Vec<String>,
     /// Tasks one new worker will hold at once.
     pub prefetch: u32,
     pub backlog: Backlog,
@@ -71,10 +75,15 @@ pub struct Step {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each a condition of its own")]
 pub struct Flags {
     /// No worker's load is to be seen: the pool can grow but not shrink.
     pub scale_down_blind: bool,
     pub memory_limit_missing: bool,
+    /// The memory limit is too small for one task; the prefetch step says what would do.
+    pub memory_limit_too_small: bool,
+    /// A worker was killed for memory, and the memory estimate was raised.
+    pub out_of_memory: bool,
     /// A cap keeps the pool below what the law wants.
     pub limited: bool,
     /// Unknown for so long that `fallback` raised the pool.

@@ -2,8 +2,47 @@
 //!
 //! Nothing here knows Kubernetes, a broker, the network, a clock, randomness or the
 //! environment; time is an argument. `tests/architecture.rs` keeps it so.
+//!
+//! [`decide::decide`] is the one entry. Read in this order:
+//!
+//! | file | question |
+//! |---|---|
+//! | [`observation`], [`settings`], [`decision`] | what goes in, what comes out |
+//! | [`law`] | how many slots does the queue need? |
+//! | [`arrivals`] | how long has each queued task waited? |
+//! | [`in_flight`] | how many tasks are being worked on, from sources of different age? |
+//! | [`load`], [`fleet`] | what does a worker hold, and which can be counted on? |
+//! | [`estimate`] | λ, S, b and q, learned |
+//! | [`prefetch`] | how many tasks may one worker hold? |
+//! | [`window`], [`caps`] | what holds the number up, what holds it down |
+//! | [`victims`], [`replica_set_order`] | which workers go, and which would the cluster take? |
+//! | [`state`], [`learn`] | what is remembered between decisions |
+//! | [`decide`], [`explain`] | all of it in order, and why in one line |
 
+mod applied;
+pub mod arrivals;
+pub mod caps;
+pub mod decide;
 pub mod decision;
+pub mod estimate;
+mod explain;
+pub mod fleet;
+pub mod in_flight;
+pub mod law;
+mod learn;
+pub mod load;
 pub mod observation;
+mod plan;
+pub mod prefetch;
+pub mod replica_set_order;
 pub mod settings;
+pub mod state;
 pub mod time;
+pub mod victims;
+pub mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use decide::decide;
+pub use state::{Restored, State};

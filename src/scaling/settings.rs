@@ -29,6 +29,19 @@ pub struct Settings {
     pub reports: bool,
     /// Seconds after which a still busy worker that should go is mentioned.
     pub drain_timeout: f64,
+    /// How a busy worker is stopped.
+    pub drain: DrainSupport,
+}
+
+/// What workers understand of draining.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DrainSupport {
+    /// Nothing: only workers seen idle go, a busy one stays and keeps taking tasks.
+    #[default]
+    IdleOnly,
+    /// `POST /drain` and `POST /resume`: a worker that should go takes no more tasks, and goes when
+    /// it says that it is drained. Workers that never reported are treated as under `IdleOnly`.
+    Protocol,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,5 +65,11 @@ pub struct Fallback {
 pub enum Prefetch {
     Fixed(u32),
     /// From memory: `floor((limit·(1 − headroom) − base) / task)`, clamped to `min..=max`.
-    Auto { min: u32, max: u32, base_memory: u64, task_memory: u64, headroom_percent: u32 },
+    Auto {
+        min: u32,
+        max: u32,
+        base_memory: u64,
+        task_memory: u64,
+        headroom_percent: u32,
+    },
 }

@@ -2,9 +2,16 @@
 
 mod cli;
 
-use anyhow::Result;
+use std::process::ExitCode;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     awp_testbed::base::install_crypto_provider();
-    cli::run()
+    match cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the backtrace, which would bury the remedy.
+            eprintln!("testbed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

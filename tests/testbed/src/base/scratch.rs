@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::guard::Guard;
+use super::wait;
 
 const PREFIX: &str = "awp-testbed-";
 const OWNER: &str = "owner";
@@ -25,7 +26,7 @@ pub struct Scratch {
     path: PathBuf,
     /// What removes the folder, and a file locked while this process lives: how a later run knows that a folder was
     /// left behind. Neither where the folder is to stay.
-    _owner: Option<(Guard, File)>,
+    owner: Option<(Guard, File)>,
 }
 
 impl Scratch {
@@ -37,11 +38,11 @@ impl Scratch {
         let path = folder.with_context(|| format!("cannot create a folder in {}", parent.display()))?.keep();
         std::fs::create_dir(path.join("pids"))?;
         if std::env::var_os("AWP_TESTBED_KEEP").is_some() {
-            return Ok(Self { path, _owner: None });
+            return Ok(Self { path, owner: None });
         }
-        let owner = lock_as_owner(&path)?;
+        let owner = lock_asowner(&path)?;
         let janitor = Guard::start(JANITOR, "awp-testbed-janitor", |shell| shell.arg(&path).current_dir("/"))?;
-        Ok(Self { path, _owner: Some((janitor, owner)) })
+        Ok(Self { path, owner: Some((janitor, owner)) })
     }
 
     pub fn path(&self) -> &Path {
@@ -55,6 +56,15 @@ impl Scratch {
         Ok(path)
     }
 
+    /// Waits until the servers in it, which their owner has dropped, and the folder are gone.
+    pub async fn finish(mut self) -> Result<()> {
+        if self.owner.take().is_none() {
+            return Ok(());
+        }
+        let what = format!("{} is cleaned up", self.path.display());
+        wait::until(&what, Duration::from_secs(60), async || Ok((!self.path.exists()).then_some(()))).await
+    }
+
     /// The file that holds the pid of the server `name` while it runs.
     pub fn pid_file(&self, name: &str) -> PathBuf {
         self.path.join("pids").join(name)
@@ -63,7 +73,7 @@ impl Scratch {
 
 /// The lock file appears under its final name only when it is locked, or a run beside this one would take the folder
 /// for one left behind.
-fn lock_as_owner(path: &Path) -> Result<File> {
+fn lock_asowner(path: &Path) -> Result<File> {
     let early = path.join("owner.new");
     let owner = File::create(&early)?;
     owner.lock()?;

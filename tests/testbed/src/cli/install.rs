@@ -37,6 +37,6 @@ pub fn run(args: &Args) -> Result<()> {
     if args.only != Some(Part::Rabbitmq) {
         install::control_plane::install(&cache)?;
     }
-    eprintln!("testbed: everything is in {} ({})", cache.root().display(), install::step::minutes(started.elapsed()));
+    eprintln!("testbed: everything is in {} ({})", cache.root().display(), install::step::spoken(started.elapsed()));
     Ok(())
 }

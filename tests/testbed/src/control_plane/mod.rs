@@ -35,9 +35,9 @@ pub struct ControlPlane {
     admin: kube::Config,
     namespaces: AtomicU32,
     api_server: Mutex<Option<Server>>,
-    _etcd: Server,
-    _controller_manager: Server,
-    _scheduler: Server,
+    etcd: Server,
+    controller_manager: Server,
+    scheduler: Server,
     scratch: Scratch,
 }
 
@@ -85,9 +85,9 @@ impl ControlPlane {
             admin,
             namespaces: AtomicU32::new(0),
             api_server: Mutex::new(Some(api_server)),
-            _etcd: etcd,
-            _controller_manager: controller_manager,
-            _scheduler: scheduler,
+            etcd,
+            controller_manager,
+            scheduler,
             scratch,
         };
         control_plane.wait_for_service_account("default").await?;
@@ -141,6 +141,16 @@ impl ControlPlane {
         wait::until(&what, Duration::from_secs(30), async || Ok(accounts.get_opt("default").await?.map(drop))).await
     }
 
+    /// The folder of kubectl and helm.
+    pub fn tools(&self) -> PathBuf {
+        self.programs.folder()
+    }
+
+    /// The path of a program built with the control plane.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.path(name)
+    }
+
     /// `kubectl` with the administrator's KUBECONFIG.
     pub fn kubectl(&self) -> Command {
         self.tool("kubectl")
@@ -153,7 +163,7 @@ impl ControlPlane {
 
     fn tool(&self, name: &str) -> Command {
         let folder = |name: &str| self.scratch.path().join("tools").join(name);
-        let mut command = Command::new(self.programs.path(name));
+        let mut command = Command::new(self.program(name));
         command.env("KUBECONFIG", &self.kubeconfig).env("KUBECACHEDIR", folder("kubectl"));
         for kind in ["CACHE", "CONFIG", "DATA"] {
             command.env(format!("HELM_{kind}_HOME"), folder("helm").join(kind.to_lowercase()));
@@ -208,5 +218,12 @@ impl ControlPlane {
     /// The logs of the servers, one file each.
     pub fn logs(&self) -> PathBuf {
         self.scratch.path().join("logs")
+    }
+
+    /// Ends it and waits until nothing of it is left. Dropping it does the same without waiting.
+    pub async fn shut_down(self) -> Result<()> {
+        let Self { api_server, etcd, controller_manager, scheduler, scratch, .. } = self;
+        drop((api_server, etcd, controller_manager, scheduler));
+        scratch.finish().await
     }
 }

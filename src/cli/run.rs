@@ -1,0 +1,71 @@
+//! `awp run`: the operator.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use kube::{Client, Config};
+use tokio::net::TcpListener;
+
+use crate::brokers;
+use crate::clock::Clock;
+use crate::controller::{self, Parts};
+use crate::ops::metrics::Metrics;
+use crate::ops::readiness::Readiness;
+use crate::ops::{admin, shutdown};
+use crate::workers::HttpWorkerClient;
+
+/// Run the operator: watch pools, read their queues, scale their workers.
+///
+/// In a cluster it uses its ServiceAccount; elsewhere the current context of the kubeconfig (KUBECONFIG).
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  awp run --namespace agents\n  AWP_NAMESPACES=agents,research awp run --admin 127.0.0.1:8080"
+)]
+pub struct Args {
+    /// Namespace to watch; repeat it, or separate by commas, for several. Default: the one it runs in, or that of
+    /// the kubeconfig's current context.
+    #[arg(short, long = "namespace", env = "AWP_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE")]
+    namespaces: Vec<String>,
+
+    /// Address of /livez, /readyz and /metrics.
+    #[arg(long, env = "AWP_ADMIN_ADDRESS", default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
+    admin: SocketAddr,
+}
+
+/// An answer of the API server that takes longer than this is none: watches are not concerned.
+const API_TIMEOUT: Duration = Duration::from_secs(20);
+
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let stop = shutdown::on_signal().context("cannot listen for signals")?;
+    let mut config = Config::infer()
+        .await
+        .context("no cluster to talk to: set KUBECONFIG, or run in a pod with a ServiceAccount")?;
+    config.connect_timeout = Some(API_TIMEOUT);
+    let mut namespaces: BTreeSet<String> = args.namespaces.into_iter().filter(|name| !name.is_empty()).collect();
+    if namespaces.is_empty() {
+        namespaces.insert(config.default_namespace.clone());
+    }
+    let client = Client::try_from(config).context("the kubeconfig cannot be used")?;
+    let listener = TcpListener::bind(args.admin)
+        .await
+        .with_context(|| format!("cannot listen on {}; choose another address with --admin", args.admin))?;
+    let address = listener.local_addr().context("no admin address")?;
+    tracing::info!(namespaces = ?namespaces, admin = %address, version = env!("CARGO_PKG_VERSION"), "operator starts");
+    let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::default());
+    let clock = Clock::starting_at(SystemTime::now());
+    let parts = Parts {
+        client,
+        clock,
+        brokers: Arc::new(brokers::live(clock, rand::random::<f64>)),
+        workers: Arc::new(HttpWorkerClient::new(clock).context("cannot make an HTTP client")?),
+        metrics: metrics.clone(),
+        readiness: readiness.clone(),
+        namespaces,
+    };
+    let admin = admin::serve(listener, readiness, metrics, stop.clone());
+    let (served, ()) = tokio::join!(admin, controller::run(parts, stop));
+    served.context("the admin server failed")
+}

@@ -1,0 +1,220 @@
+//! What a pass makes of the pool's conditions, and what of that is worth an event.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::apply::{self, Outcome};
+use super::events::Happening;
+use super::memory::Memory;
+use super::observe::Seen;
+use super::update_status::{News, time};
+use super::validate::{Plan, Refusal, RefusalKind};
+use crate::api::AgentWorkerPoolStatus;
+use crate::api::conditions::{Says, Status, remove, set};
+use crate::api::names::{conditions as types, reasons};
+use crate::scaling::decision::{Bound, Decision, Trust};
+use crate::scaling::observation::{ErrorClass, QueueReading, Unknown};
+use crate::scaling::settings::Mode;
+use crate::scaling::time::Timestamp;
+
+/// Seconds something named may be missing before the pool counts as stalled: in GitOps things come in any order.
+const WAITING_LIMIT: f64 = 600.0;
+
+/// Sets and takes back conditions; answers what is worth an event.
+pub fn update(
+    conditions: &mut Vec<Condition>,
+    old: &AgentWorkerPoolStatus,
+    news: &News<'_>,
+    generation: Option<i64>,
+    memory: &mut Memory,
+    now: Timestamp,
+) -> Vec<Happening> {
+    let mut happenings = Vec::new();
+    let (says, gone) = match news {
+        News::Refused(refusal) => refused(refusal, memory, now),
+        News::Decided { decision, outcome, plan, seen } => {
+            happenings.extend(of_scaling(old, decision, outcome, plan));
+            decided(decision, plan, seen, memory, now)
+        }
+    };
+    for type_ in gone {
+        if remove(conditions, type_) && is_warning(type_) {
+            happenings.push(happening(reason_over(type_), false, format!("{type_} is over")));
+        }
+    }
+    for say in says {
+        let warns = is_warning(say.type_) && say.status == Status::True;
+        let lost = matches!(say.type_, types::READY | types::BACKLOG_KNOWN) && say.status == Status::False;
+        let back = matches!(say.type_, types::READY | types::BACKLOG_KNOWN) && say.status == Status::True;
+        let was_false = conditions.iter().any(|one| one.type_ == say.type_ && one.status == "False");
+        let (reason, message) = (say.reason, say.message.clone());
+        let same_reason = conditions.iter().any(|one| one.type_ == say.type_ && one.reason == reason);
+        let changed = set(conditions, say, generation, time(now));
+        if (changed && warns) || (lost && (changed || !same_reason)) {
+            happenings.push(happening(reason, true, message));
+        } else if changed && back && was_false {
+            happenings.push(happening(reason, false, message));
+        }
+    }
+    happenings
+}
+
+fn happening(reason: &'static str, warning: bool, note: String) -> Happening {
+    Happening { reason, action: "Reconcile", warning, note }
+}
+
+/// Conditions whose coming is a warning.
+fn is_warning(type_: &str) -> bool {
+    [types::QUEUE_SHARED, types::SCALE_DOWN_BLIND, types::MEMORY_LIMIT_MISSING, types::NO_DEAD_LETTER_TARGET]
+        .contains(&type_)
+}
+
+fn reason_over(type_: &str) -> &'static str {
+    match type_ {
+        types::QUEUE_SHARED => "QueueUnshared",
+        types::SCALE_DOWN_BLIND => "ScaleDownSighted",
+        types::MEMORY_LIMIT_MISSING => "MemoryLimitFound",
+        _ => "DeadLetterTargetFound",
+    }
+}
+
+type Verdict = (Vec<Says>, Vec<&'static str>);
+
+fn refused(refusal: &Refusal, memory: &mut Memory, now: Timestamp) -> Verdict {
+    let mut verdict = (Vec::new(), Vec::new());
+    not_ready(&mut verdict, refusal, memory, now);
+    verdict
+}
+
+/// Ready=False with Reconciling while it may come by itself, Stalled once a person must act.
+fn not_ready((says, gone): &mut Verdict, refusal: &Refusal, memory: &mut Memory, now: Timestamp) {
+    let since = match memory.waiting_since {
+        Some((reason, since)) if reason == refusal.reason => since,
+        _ => now,
+    };
+    memory.waiting_since = Some((refusal.reason, since));
+    let waiting = refusal.kind == RefusalKind::Waiting && now.since(since) < WAITING_LIMIT;
+    let say = |type_, status| Says { type_, status, reason: refusal.reason, message: refusal.message.clone() };
+    says.push(say(types::READY, Status::False));
+    let (is, is_not) =
+        if waiting { (types::RECONCILING, types::STALLED) } else { (types::STALLED, types::RECONCILING) };
+    says.push(say(is, Status::True));
+    gone.push(is_not);
+}
+
+fn decided(decision: &Decision, plan: &Plan, seen: &Seen, memory: &mut Memory, now: Timestamp) -> Verdict {
+    let mut verdict = (Vec::new(), Vec::new());
+    let reading = &seen.observation.queue;
+    match reading {
+        QueueReading::Unknown(unknown) if unknown.class == ErrorClass::Misconfigured => {
+            let refusal = Refusal::waiting(unknown.reason, unknown.message.clone());
+            not_ready(&mut verdict, &refusal, memory, now);
+        }
+        _ => {
+            memory.waiting_since = None;
+            ready(&mut verdict, decision, plan);
+        }
+    }
+    verdict.0.push(backlog_known(reading, decision.trust));
+    let flags = decision.flags;
+    let mut when = |holds: bool, type_, message: &dyn Fn() -> String| {
+        if holds {
+            verdict.0.push(Says { type_, status: Status::True, reason: type_, message: message() });
+        } else {
+            verdict.1.push(type_);
+        }
+    };
+    when(!seen.sharing.is_empty(), types::QUEUE_SHARED, &|| {
+        let others: Vec<String> = seen.sharing.iter().map(ToString::to_string).collect();
+        format!("{} read the same queue; each counts its part by maxReplicas × prefetch", others.join(", "))
+    });
+    when(flags.scale_down_blind, types::SCALE_DOWN_BLIND, &|| {
+        "no source tells which workers are busy, so none is stopped: set worker.statusPort, or give the operator's \
+         broker login the tag monitoring and set managementUri"
+            .into()
+    });
+    when(flags.memory_limit_missing, types::MEMORY_LIMIT_MISSING, &|| {
+        format!(
+            "the container has no memory limit, so each worker holds {} at once; set resources.limits.memory, or \
+             prefetch.fixed",
+            decision.prefetch
+        )
+    });
+    when(flags.limited, types::SCALING_LIMITED, &|| {
+        format!("{} keeps the pool at {} of {} workers", decision.bound_by.as_str(), decision.granted, decision.wanted)
+    });
+    when(flags.drain_overdue, types::DRAINING, &|| {
+        format!(
+            "{} workers should go and are busy for longer than drain.timeout; they are waited for",
+            decision.draining.len()
+        )
+    });
+    let unknown_target = apply::dead_letter_target(plan, seen).is_none() && (seen.facts.is_some() || !plan.management);
+    when(unknown_target && plan.contract.is_some(), types::NO_DEAD_LETTER_TARGET, &|| {
+        "neither the queue's arguments nor its policy name a dead-letter exchange: set deadLetter.queue, or \
+         x-dead-letter-exchange on the queue; `awp worker` does not start without one"
+            .into()
+    });
+    verdict
+}
+
+fn ready((says, gone): &mut Verdict, decision: &Decision, plan: &Plan) {
+    let (reason, message) = match (plan.settings.mode, decision.bound_by) {
+        (Mode::Paused, _) => (reasons::PAUSED, "scaling.mode is Paused: nothing is written but this status"),
+        (Mode::Recommend, _) => (reasons::RECOMMENDING, "scaling.mode is Recommend: replicas are left as they are"),
+        (Mode::Auto, Bound::ManualHold) => {
+            (reasons::MANUAL_HOLD, "scaling.holdReplicas holds the pool; `awp release` ends it")
+        }
+        (Mode::Auto, _) => (reasons::APPLIED, "the last decision is applied"),
+    };
+    says.push(Says { type_: types::READY, status: Status::True, reason, message: message.into() });
+    gone.push(types::STALLED);
+    if decision.flags.rollout {
+        let message = "a rollout is under way; nothing is scaled down until it ends".into();
+        says.push(Says { type_: types::RECONCILING, status: Status::True, reason: reasons::ROLLING_OUT, message });
+    } else {
+        gone.push(types::RECONCILING);
+    }
+}
+
+fn backlog_known(reading: &QueueReading, trust: Trust) -> Says {
+    let (status, reason, message) = match (reading, trust) {
+        (QueueReading::Unknown(Unknown { reason, message, .. }), _) => (Status::False, *reason, message.clone()),
+        (QueueReading::Known(_), Trust::Known) => (Status::True, reasons::READ, "the queue is read".into()),
+        (QueueReading::Known(_), _) => {
+            (Status::False, "ReadingStale", "the last reading is old; the last decision holds until a new one".into())
+        }
+    };
+    Says { type_: types::BACKLOG_KNOWN, status, reason, message }
+}
+
+fn of_scaling(old: &AgentWorkerPoolStatus, decision: &Decision, outcome: &Outcome, plan: &Plan) -> Vec<Happening> {
+    let mut happenings = Vec::new();
+    if let Some((from, to)) = outcome.scaled {
+        let reason = if to > from { reasons::SCALED_UP } else { reasons::SCALED_DOWN };
+        let note = format!("{from} → {to} workers: {}", decision.reason);
+        happenings.push(Happening { reason, action: "Scale", warning: false, note });
+    }
+    let bound = |bound: Bound| old.decision.as_ref().is_some_and(|old| old.bound_by == bound.as_str());
+    let held = plan.settings.hold_replicas.is_some();
+    match (bound(Bound::ManualHold), held && decision.bound_by == Bound::ManualHold) {
+        (false, true) => happenings.push(happening(
+            reasons::HOLD_STARTED,
+            false,
+            format!("held at {} workers by scaling.holdReplicas; `awp release` ends it", decision.granted),
+        )),
+        (true, false) if !held => {
+            happenings.push(happening(reasons::HOLD_ENDED, false, "the queue decides again".into()));
+        }
+        _ => (),
+    }
+    match (bound(Bound::Fallback), decision.bound_by == Bound::Fallback) {
+        (false, true) => happenings.push(happening(
+            reasons::FALLBACK_STARTED,
+            true,
+            format!("the queue cannot be read for long: at least {} workers by scaling.fallback", decision.granted),
+        )),
+        (true, false) => happenings.push(happening(reasons::FALLBACK_ENDED, false, "the queue decides again".into())),
+        _ => (),
+    }
+    happenings
+}

@@ -1,0 +1,159 @@
+//! One task per pool: a slow API call, a hung worker or a panic of one pool delays no other.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use kube::ResourceExt;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Context;
+use super::memory::Memory;
+use super::reconcile::{Pass, reconcile};
+use super::siblings;
+use super::world::{PoolKey, Touched};
+use crate::ops::metrics::{ErrorLabels, PoolLabels};
+
+/// A pass that takes longer hangs on something; it is given up and tried again.
+const PASS_LIMIT: Duration = Duration::from_secs(30);
+
+/// A pool that panicked is looked at again after this long.
+const AFTER_PANIC: Duration = Duration::from_secs(10);
+
+/// Waits after failed passes double from the first to the last.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// Changes that arrive together (a Deployment and its pods) make one pass.
+const COALESCE: Duration = Duration::from_millis(20);
+
+struct Actor {
+    wake: Arc<Notify>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// Starts and ends the pools' tasks and wakes them, until `stop`.
+pub async fn run(context: Arc<Context>, mut touched: UnboundedReceiver<(String, Touched)>, stop: CancellationToken) {
+    let mut actors: HashMap<PoolKey, Actor> = HashMap::new();
+    loop {
+        let (namespace, what) = tokio::select! {
+            () = stop.cancelled() => return,
+            touch = touched.recv() => match touch { Some(touch) => touch, None => return },
+        };
+        match what {
+            Touched::Pools(names) => {
+                // Neighbours on a queue or a target are told only when their circle changed.
+                let changed = siblings::refresh(&context);
+                for name in names {
+                    keep(&context, &mut actors, PoolKey { namespace: namespace.clone(), name });
+                }
+                changed.iter().for_each(|key| wake(&actors, key));
+            }
+            Touched::OfPools(names) if names.is_empty() => {
+                let all = actors.iter().filter(|(key, _)| key.namespace == namespace);
+                all.for_each(|(_, actor)| actor.wake.notify_one());
+            }
+            Touched::OfPools(names) => wake_all(&actors, &namespace, names),
+            Touched::Deployments(names) => {
+                let targets = context.siblings.read().unwrap_or_else(PoisonError::into_inner);
+                for name in &names {
+                    targets.on_target(&namespace, name).iter().for_each(|sibling| wake(&actors, &sibling.key));
+                }
+                drop(targets);
+                wake_all(&actors, &namespace, names);
+            }
+        }
+    }
+}
+
+/// Starts, wakes or ends the task of a pool, whichever its cache entry asks for.
+fn keep(context: &Arc<Context>, actors: &mut HashMap<PoolKey, Actor>, key: PoolKey) {
+    let pool = context.world.namespaces.get(&key.namespace).and_then(|ns| ns.pools.cache.get(&key.name));
+    match pool.as_deref() {
+        None => {
+            if actors.remove(&key).is_some() {
+                context.metrics.forget(&PoolLabels { namespace: key.namespace, pool: key.name });
+            }
+        }
+        Some(guarded) => {
+            if let Err(invalid) = &guarded.0 {
+                context.metrics.undecodable.inc();
+                tracing::error!(pool = %key, error = %invalid.error, "this pool cannot be decoded; its workers stay as they are");
+            }
+            actors.entry(key.clone()).or_insert_with(|| spawn(context.clone(), key)).wake.notify_one();
+        }
+    }
+}
+
+fn wake(actors: &HashMap<PoolKey, Actor>, key: &PoolKey) {
+    if let Some(actor) = actors.get(key) {
+        actor.wake.notify_one();
+    }
+}
+
+fn wake_all(actors: &HashMap<PoolKey, Actor>, namespace: &str, names: BTreeSet<String>) {
+    for name in names {
+        wake(actors, &PoolKey { namespace: namespace.to_owned(), name });
+    }
+}
+
+fn spawn(context: Arc<Context>, key: PoolKey) -> Actor {
+    let wake = Arc::new(Notify::new());
+    let awoken = wake.clone();
+    let task = tokio::spawn(async move {
+        loop {
+            let life = AbortOnDropHandle::new(tokio::spawn(live(context.clone(), key.clone(), awoken.clone())));
+            match life.await {
+                Err(error) if error.is_panic() => {
+                    tracing::error!(pool = %key, "a pass panicked; this pool holds and starts again in {AFTER_PANIC:?}");
+                    sleep(AFTER_PANIC).await;
+                }
+                _ => return,
+            }
+        }
+    });
+    Actor { wake, _task: AbortOnDropHandle::new(task) }
+}
+
+/// Passes over one pool, for as long as it exists.
+async fn live(context: Arc<Context>, key: PoolKey, wake: Arc<Notify>) {
+    let mut memory = Memory::new(wake.clone(), context.clock.now());
+    let mut failures = 0;
+    loop {
+        let begun = tokio::time::Instant::now();
+        let outcome = timeout(PASS_LIMIT, reconcile(&context, &key, &mut memory)).await;
+        context.metrics.reconcile_seconds.observe(begun.elapsed().as_secs_f64());
+        match outcome {
+            Ok(Ok(Pass { next })) => {
+                failures = 0;
+                tokio::select! { () = wake.notified() => sleep(COALESCE).await, () = sleep(next) => () }
+            }
+            Ok(Err(error)) => {
+                context.metrics.errors.get_or_create(&ErrorLabels { step: error.step() }).inc();
+                tracing::warn!(pool = %key, step = error.step(), error = %error, "pass failed, trying again");
+                sleep(backoff(failures)).await;
+                failures += 1;
+            }
+            Err(_) => {
+                context.metrics.errors.get_or_create(&ErrorLabels { step: "timeout" }).inc();
+                tracing::warn!(pool = %key, "pass gave up after {PASS_LIMIT:?}");
+                sleep(backoff(failures)).await;
+                failures += 1;
+            }
+        }
+    }
+}
+
+fn backoff(failures: u32) -> Duration {
+    let (first, last) = BACKOFF;
+    let full = (first * 2u32.saturating_pow(failures.min(10))).min(last);
+    full.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+/// The pool as a label.
+pub fn labels(pool: &crate::api::AgentWorkerPool) -> PoolLabels {
+    PoolLabels { namespace: pool.namespace().unwrap_or_default(), pool: pool.name_any() }
+}

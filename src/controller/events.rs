@@ -1,0 +1,99 @@
+//! Kubernetes Events: on transitions only, and never so many that one pool drowns the others.
+
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::{Resource, ResourceExt};
+
+use crate::api::AgentWorkerPool;
+use crate::scaling::time::Timestamp;
+
+/// Events of one pool in a row before it must wait, and how fast it may go on: client-go's spam filter has
+/// the same shape (25, then one in 5 minutes); a pool that scales often has more to say.
+const BURST: f64 = 20.0;
+const PER_SECOND: f64 = 1.0 / 15.0;
+
+/// One pool's allowance of events.
+#[derive(Debug)]
+pub struct Allowance {
+    tokens: f64,
+    at: Timestamp,
+}
+
+impl Allowance {
+    pub fn new(now: Timestamp) -> Self {
+        Self { tokens: BURST, at: now }
+    }
+
+    fn take(&mut self, now: Timestamp) -> bool {
+        self.tokens = (self.tokens + now.since(self.at).max(0.0) * PER_SECOND).min(BURST);
+        self.at = now;
+        if self.tokens < 1.0 {
+            return false;
+        }
+        self.tokens -= 1.0;
+        true
+    }
+}
+
+/// Something that happened to a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// PascalCase past tense: `ScaledUp`.
+    pub reason: &'static str,
+    pub action: &'static str,
+    pub warning: bool,
+    pub note: String,
+}
+
+/// The API server's limit on a note, bytes.
+const NOTE_LIMIT: usize = 1000;
+
+/// Publishes what the allowance permits. A failed event is logged and forgotten: it must not hold up scaling.
+pub async fn publish(
+    recorder: &Recorder,
+    pool: &AgentWorkerPool,
+    allowance: &mut Allowance,
+    happenings: &[Happening],
+    now: Timestamp,
+) {
+    for happening in happenings {
+        if !allowance.take(now) {
+            tracing::debug!(pool = %pool.name_any(), reason = happening.reason, "event left out: too many in a row");
+            continue;
+        }
+        let event = Event {
+            type_: if happening.warning { EventType::Warning } else { EventType::Normal },
+            reason: happening.reason.into(),
+            action: happening.action.into(),
+            note: Some(truncated(&happening.note)),
+            secondary: None,
+        };
+        if let Err(error) = recorder.publish(&event, &pool.object_ref(&())).await {
+            tracing::warn!(pool = %pool.name_any(), reason = happening.reason, %error, "event not published");
+        }
+    }
+}
+
+fn truncated(note: &str) -> String {
+    let end = note.floor_char_boundary(NOTE_LIMIT);
+    note[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_that_talks_too_much_is_heard_again_after_a_while() {
+        let mut allowance = Allowance::new(Timestamp(0.0));
+        let heard = (0..100).filter(|_| allowance.take(Timestamp(0.0))).count();
+        assert_eq!(heard, 20);
+        assert!(!allowance.take(Timestamp(10.0)));
+        assert!(allowance.take(Timestamp(16.0)));
+    }
+
+    #[test]
+    fn a_long_note_is_cut_between_characters() {
+        let note = "ü".repeat(600);
+        assert_eq!(truncated(&note).chars().count(), 500);
+    }
+}

@@ -1,0 +1,100 @@
+//! What one pool's task remembers between passes. A restart loses it; nothing scales because of that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::core::PartialObjectMeta;
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::events::Allowance;
+use super::pods::PodMemory;
+use super::reports::Reports;
+use super::watch::Watched;
+use crate::api::AgentWorkerPoolStatus;
+use crate::brokers::{Source, Subscription};
+use crate::scaling::State;
+use crate::scaling::time::Timestamp;
+
+pub struct Memory {
+    pub wake: Arc<Notify>,
+    pub begun: Timestamp,
+    /// What the law remembers; `None` before the first decision.
+    pub state: Option<State>,
+    pub queue: Option<Queue>,
+    pub pods: PodMemory,
+    pub reports: Reports,
+    /// The Secrets the pool names, kept watched while it names them.
+    pub secrets: BTreeMap<String, Arc<Watched<Secret>>>,
+    pub target: Option<TargetWatches>,
+    pub deployment: Option<Applied>,
+    pub written: Option<Written>,
+    /// The last ConfigMap applied.
+    pub config_map: Option<Value>,
+    pub config_map_written: Option<Timestamp>,
+    /// The last status written, until the cache has it.
+    pub status: Option<AgentWorkerPoolStatus>,
+    /// Since when the pool waits for something it names, by reason.
+    pub waiting_since: Option<(&'static str, Timestamp)>,
+    pub allowance: Allowance,
+    /// When readings were last written to status.
+    pub status_written: Option<Timestamp>,
+}
+
+/// The subscription to the pool's queue.
+pub struct Queue {
+    pub source: Source,
+    pub subscription: Box<dyn Subscription>,
+    pub since: Timestamp,
+}
+
+/// Watches on what a `targetRef` runs.
+pub struct TargetWatches {
+    pub selector: String,
+    pub pods: Arc<Watched<Pod>>,
+    pub replica_sets: Arc<Watched<PartialObjectMeta<ReplicaSet>>>,
+}
+
+/// The last manifest that was applied, and what the API server made of it: as long as neither changes,
+/// there is nothing to write.
+#[derive(Debug)]
+pub struct Applied {
+    /// Without replicas.
+    pub manifest: Value,
+    pub uid: Option<String>,
+    pub generation: i64,
+}
+
+/// The last number of replicas written, until the cache has caught up with it.
+#[derive(Debug)]
+pub struct Written {
+    pub uid: String,
+    pub replicas: u32,
+    /// The Deployment's generation as the cache had it then.
+    pub generation_before: i64,
+}
+
+impl Memory {
+    pub fn new(wake: Arc<Notify>, now: Timestamp) -> Self {
+        Self {
+            begun: now,
+            state: None,
+            queue: None,
+            pods: PodMemory::default(),
+            reports: Reports::new(wake.clone()),
+            secrets: BTreeMap::new(),
+            target: None,
+            deployment: None,
+            written: None,
+            config_map: None,
+            config_map_written: None,
+            status: None,
+            waiting_since: None,
+            allowance: Allowance::new(now),
+            status_written: None,
+            wake,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Step 3: the queue and the workers as the law sees them.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::Context;
+use super::dereference::Found;
+use super::memory::{Memory, Queue};
+use super::pods::{self, PrefetchHistory};
+use super::siblings;
+use super::validate::Plan;
+use super::world::PoolKey;
+use crate::api::names::{annotations, reasons};
+use crate::brokers::{Interest, QueueFacts};
+use crate::scaling::observation::{ErrorClass, Observation, QueueCounts, QueueReading, Unknown, Worker};
+use crate::scaling::time::Timestamp;
+
+/// Seconds a new subscription may take to tell the dead-letter target before workers start without it.
+const FACTS_PATIENCE: f64 = 5.0;
+
+/// Seconds a pod may be unschedulable before the pool stops asking for more: a cluster autoscaler needs a
+/// minute or two to bring a node, and starts only because pods wait.
+const UNSCHEDULABLE_PATIENCE: f64 = 180.0;
+
+/// An observation, and what only status needs besides.
+#[derive(Debug)]
+pub struct Seen {
+    pub observation: Observation,
+    pub facts: Option<QueueFacts>,
+    /// Other pools on the same queue.
+    pub sharing: Vec<PoolKey>,
+    pub history: PrefetchHistory,
+}
+
+/// `None` = too early to say anything.
+pub fn observe(
+    context: &Context,
+    key: &PoolKey,
+    found: &Found,
+    plan: &Plan,
+    memory: &mut Memory,
+    now: Timestamp,
+) -> Option<Seen> {
+    let pods: Vec<&Pod> = found.pods.iter().map(AsRef::as_ref).collect();
+    if let Some(port) = plan.status_port {
+        let running: Vec<&Pod> = pods.iter().copied().filter(|pod| !pods::finished(pod)).collect();
+        memory.reports.poll(&running, port, &context.workers, now);
+    }
+    let history = history(found);
+    let current = found.pool.status.as_ref().and_then(|status| status.prefetch).unwrap_or(1);
+    let reports = memory.reports.latest();
+    let workers = memory.pods.workers(&pods, &reports, &history, current, now);
+    let interest = interest(plan, &workers, found);
+    let queue = subscribe(context, plan, memory, now);
+    queue.subscription.set_interest(interest);
+    let facts = queue.subscription.facts();
+    let waited = now.since(queue.since);
+    let reading = match queue.subscription.latest() {
+        Some(reading) => reading,
+        None if waited < FACTS_PATIENCE => return None,
+        None => unread(),
+    };
+    if workers.is_empty() && facts.is_none() && plan.management && waited < FACTS_PATIENCE {
+        return None;
+    }
+    let queue_key = siblings::queue_key(&found.pool).unwrap_or_default();
+    let (share, sharing) = siblings::share(context, &queue_key, key);
+    let replicas = found.deployment.as_deref().map(|deployment| replicas(deployment, memory));
+    let observation = Observation {
+        queue: scaled(reading, share, &workers),
+        growth_refused: growth_refused(found, &pods, now),
+        replicas,
+        workers,
+    };
+    Some(Seen { observation, facts, sharing, history })
+}
+
+fn subscribe<'a>(context: &Context, plan: &Plan, memory: &'a mut Memory, now: Timestamp) -> &'a Queue {
+    let changed = memory.queue.as_ref().is_some_and(|queue| queue.source != plan.source);
+    if changed {
+        memory.queue = None;
+    }
+    let wake = memory.wake.clone();
+    memory.queue.get_or_insert_with(|| Queue {
+        subscription: context.brokers.subscribe(plan.source.clone(), wake),
+        source: plan.source.clone(),
+        since: now,
+    })
+}
+
+fn interest(plan: &Plan, workers: &[Worker], found: &Found) -> Interest {
+    let working = !workers.is_empty();
+    let decision = found.pool.status.as_ref().and_then(|status| status.decision.as_ref());
+    let full = decision.is_some_and(|decision| decision.applied >= plan.settings.max_replicas);
+    Interest { in_flight: working, by_worker: working && plan.status_port.is_none(), relaxed: full }
+}
+
+fn unread() -> QueueReading {
+    QueueReading::Unknown(Unknown {
+        class: ErrorClass::Transient,
+        reason: reasons::NOT_READ_YET,
+        message: "the queue was not read yet".into(),
+    })
+}
+
+/// What this pool asked for last, where the cache has not caught up with it; else what the cache says.
+fn replicas(deployment: &Deployment, memory: &Memory) -> u32 {
+    let cached = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let written = memory.written.as_ref().filter(|written| {
+        Some(&written.uid) == deployment.metadata.uid.as_ref()
+            && deployment.metadata.generation.unwrap_or(0) <= written.generation_before
+    });
+    written.map_or_else(|| u32::try_from(cached).unwrap_or(0), |written| written.replicas)
+}
+
+/// A shared queue counts for each pool by its share; what this pool's own workers report is its own.
+fn scaled(reading: QueueReading, share: f64, workers: &[Worker]) -> QueueReading {
+    let QueueReading::Known(counts) = reading else { return reading };
+    if share >= 1.0 {
+        return QueueReading::Known(counts);
+    }
+    let part = |count: u64| (count as f64 * share).ceil() as u64;
+    let reported = workers.iter().all(|worker| worker.report.is_some());
+    QueueReading::Known(QueueCounts {
+        ready: part(counts.ready),
+        // The broker's number holds the neighbours' tasks too: own reports are better where all are there.
+        unacked: counts
+            .unacked
+            .filter(|_| !reported || workers.is_empty())
+            .map(|unacked| crate::scaling::observation::Counted { count: part(unacked.count), at: unacked.at }),
+        ..counts
+    })
+}
+
+fn history(found: &Found) -> PrefetchHistory {
+    let noted = found.config_map.as_ref().and_then(|map| map.annotations().get(annotations::PREFETCH_HISTORY).cloned());
+    PrefetchHistory::parse(&noted.unwrap_or_default())
+}
+
+/// The cluster's own words for why it starts no more pods.
+fn growth_refused(found: &Found, pods: &[&Pod], now: Timestamp) -> Option<String> {
+    let conditions = found.deployment.as_ref().and_then(|deployment| deployment.status.as_ref()?.conditions.as_ref());
+    let failure = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True");
+    if let Some(failure) = failure {
+        return Some(failure.message.clone().unwrap_or_else(|| "the ReplicaSet cannot create pods".into()));
+    }
+    pods.iter().find_map(|pod| {
+        let message = pods::unschedulable(pod)?;
+        let created = pod.metadata.creation_timestamp.as_ref()?.0.as_second() as f64;
+        (now.0 - created > UNSCHEDULABLE_PATIENCE)
+            .then(|| format!("pod {} cannot be scheduled: {message}", pod.name_any()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::observation::Counted;
+
+    #[test]
+    fn a_shared_queue_is_counted_by_share_and_never_rounded_to_nothing() {
+        let counts = QueueCounts {
+            ready: 3,
+            unacked: Some(Counted { count: 10, at: Timestamp(0.0) }),
+            ..QueueCounts::default()
+        };
+        let QueueReading::Known(mine) = scaled(QueueReading::Known(counts), 0.25, &[]) else { panic!() };
+        assert_eq!((mine.ready, mine.unacked.map(|unacked| unacked.count)), (1, Some(3)));
+    }
+}

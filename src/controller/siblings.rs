@@ -1,0 +1,73 @@
+//! Which pools meet on one queue or one target.
+
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+
+use kube::ResourceExt;
+
+use super::Context;
+use super::world::{PoolKey, Sibling, Siblings};
+use crate::api::AgentWorkerPool;
+
+/// Rebuilds the lists from all pools; answers the pools whose circle changed.
+pub fn refresh(context: &Context) -> BTreeSet<PoolKey> {
+    let mut fresh = Siblings::default();
+    for (namespace, caches) in &context.world.namespaces {
+        for guarded in caches.pools.cache.all() {
+            if let Ok(pool) = &guarded.0 {
+                add(&mut fresh, namespace, pool);
+            }
+        }
+    }
+    fresh.sort();
+    let mut known = context.siblings.write().unwrap_or_else(PoisonError::into_inner);
+    let changed = fresh.differences(&known);
+    *known = fresh;
+    changed
+}
+
+fn add(siblings: &mut Siblings, namespace: &str, pool: &AgentWorkerPool) {
+    let sibling = Sibling {
+        key: PoolKey { namespace: namespace.to_owned(), name: pool.name_any() },
+        created: pool.metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()),
+        weight: weight(pool),
+    };
+    if let Some(queue) = queue_key(pool) {
+        siblings.add_to_queue(queue, sibling.clone());
+    }
+    if let Some(target) = &pool.spec.worker.target_ref {
+        siblings.add_to_target(namespace.to_owned(), target.name.clone(), sibling);
+    }
+}
+
+/// `maxReplicas` × prefetch, as far as known.
+fn weight(pool: &AgentWorkerPool) -> f64 {
+    let max = pool.spec.scaling.as_ref().and_then(|scaling| scaling.max_replicas).unwrap_or(100);
+    let fixed = pool.spec.prefetch.as_ref().and_then(|prefetch| prefetch.fixed);
+    let prefetch = fixed.or_else(|| pool.status.as_ref()?.prefetch).unwrap_or(1);
+    f64::from(max.max(1)) * f64::from(prefetch.max(1))
+}
+
+/// One text per queue; hosts do not care for case.
+pub fn queue_key(pool: &AgentWorkerPool) -> Option<String> {
+    let rabbitmq = pool.spec.broker.rabbitmq.as_ref()?;
+    Some(format!("{}\n{}", rabbitmq.uri.trim_end_matches('/').to_lowercase(), rabbitmq.queues.first()?))
+}
+
+/// The share of a shared queue that falls to `key`, and the others on it.
+pub fn share(context: &Context, queue: &str, key: &PoolKey) -> (f64, Vec<PoolKey>) {
+    let siblings = context.siblings.read().unwrap_or_else(PoisonError::into_inner);
+    let all = siblings.on_queue(queue);
+    let total: f64 = all.iter().map(|sibling| sibling.weight).sum();
+    let mine: f64 = all.iter().filter(|sibling| sibling.key == *key).map(|sibling| sibling.weight).sum();
+    let others = all.iter().filter(|sibling| sibling.key != *key).map(|sibling| sibling.key.clone()).collect();
+    (if total > 0.0 && mine > 0.0 { mine / total } else { 1.0 }, others)
+}
+
+/// The pool that was there first on a target, if it is not `key` itself.
+pub fn older_on_target(context: &Context, namespace: &str, target: &str, key: &PoolKey) -> Option<PoolKey> {
+    let siblings = context.siblings.read().unwrap_or_else(PoisonError::into_inner);
+    let all = siblings.on_target(namespace, target).iter();
+    let first = all.min_by(|a, b| (&a.created, &a.key).cmp(&(&b.created, &b.key)))?;
+    (first.key != *key).then(|| first.key.clone())
+}

@@ -1,0 +1,309 @@
+//! What the operator watches, by namespace.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt as _, future};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::watcher::{self, Config, watcher};
+use kube::{Api, Client, ResourceExt};
+
+use super::cache::Cache;
+use super::watch::{Shared, Watched, follow};
+use crate::api::AgentWorkerPool;
+use crate::api::names::labels;
+use crate::ops::readiness::Readiness;
+
+/// Namespace and name of a pool.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PoolKey {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl fmt::Display for PoolKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A pool as the API server has it: one that cannot be decoded is known by its metadata and stops nobody else.
+pub type GuardedPool = DeserializeGuard<AgentWorkerPool>;
+pub type ReplicaSetMeta = PartialObjectMeta<ReplicaSet>;
+
+/// All caches.
+pub struct World {
+    client: Client,
+    pub namespaces: BTreeMap<String, Namespace>,
+    secrets: Shared<(String, String), Secret>,
+    target_pods: Shared<(String, String), Pod>,
+    target_replica_sets: Shared<(String, String), ReplicaSetMeta>,
+}
+
+/// The caches of one namespace.
+#[derive(Debug)]
+pub struct Namespace {
+    pub pools: Watched<GuardedPool>,
+    pub deployments: Watched<Deployment>,
+    pub replica_sets: Watched<ReplicaSetMeta>,
+    pub pods: Watched<Pod>,
+    pub config_maps: Watched<ConfigMap>,
+    pub autoscalers: Watched<HorizontalPodAutoscaler>,
+}
+
+/// Told which pools to look at again. A name may be no pool's: it is then ignored.
+pub type Touch = Arc<dyn Fn(&str, Touched) + Send + Sync>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// The pools themselves were added, changed or deleted.
+    Pools(BTreeSet<String>),
+    /// Objects of these pools.
+    OfPools(BTreeSet<String>),
+    /// Deployments of these names: a pool's own or its target.
+    Deployments(BTreeSet<String>),
+}
+
+fn by_pool_label<K: ResourceExt>(object: &K) -> Option<String> {
+    object.labels().get(labels::POOL).cloned()
+}
+
+fn by_name<K: ResourceExt>(object: &K) -> Option<String> {
+    object.meta().name.clone()
+}
+
+fn by_target(autoscaler: &HorizontalPodAutoscaler) -> Option<String> {
+    let target = &autoscaler.spec.as_ref()?.scale_target_ref;
+    (target.kind == "Deployment").then(|| target.name.clone())
+}
+
+impl World {
+    /// Begins watching `namespaces`.
+    pub fn watch(client: &Client, namespaces: &BTreeSet<String>, touch: &Touch, readiness: &Readiness) -> Self {
+        let watched = namespaces.iter().map(|name| (name.clone(), Namespace::watch(client, name, touch, readiness)));
+        Self {
+            namespaces: watched.collect(),
+            client: client.clone(),
+            secrets: Shared::default(),
+            target_pods: Shared::default(),
+            target_replica_sets: Shared::default(),
+        }
+    }
+
+    /// One watch per Secret that some pool names, by name: the operator's Role may then be narrowed to those names.
+    pub fn secret(&self, namespace: &str, name: &str, touch: &Touch) -> Arc<Watched<Secret>> {
+        self.secrets.get_or_start(&(namespace.into(), name.into()), || {
+            let config = Config::default().fields(&format!("metadata.name={name}"));
+            let stream = watcher(Api::<Secret>::namespaced(self.client.clone(), namespace), config);
+            let (touch, namespace) = (touch.clone(), namespace.to_owned());
+            // Which pools name it changes all the time; asking every pool of the namespace is rare and cheap.
+            let all = move |_| touch(&namespace, Touched::OfPools(BTreeSet::new()));
+            follow("Secret", stream, Arc::new(Cache::new(by_name)), all)
+        })
+    }
+
+    /// The pods of a `targetRef`, by its selector: they carry no label of ours.
+    pub fn pods_of_target(&self, namespace: &str, selector: &str, touch: &Touch) -> Arc<Watched<Pod>> {
+        self.target_pods.get_or_start(&(namespace.into(), selector.into()), || {
+            let config = Config::default().labels(selector);
+            let stream = slim_pods(watcher(Api::<Pod>::namespaced(self.client.clone(), namespace), config));
+            let (touch, namespace) = (touch.clone(), namespace.to_owned());
+            let all = move |_| touch(&namespace, Touched::OfPools(BTreeSet::new()));
+            follow("Pod", stream, Arc::new(Cache::new(by_name)), all)
+        })
+    }
+
+    pub fn replica_sets_of_target(
+        &self,
+        namespace: &str,
+        selector: &str,
+        touch: &Touch,
+    ) -> Arc<Watched<ReplicaSetMeta>> {
+        self.target_replica_sets.get_or_start(&(namespace.into(), selector.into()), || {
+            let config = Config::default().labels(selector);
+            let stream = watcher(Api::<ReplicaSetMeta>::namespaced(self.client.clone(), namespace), config);
+            let (touch, namespace) = (touch.clone(), namespace.to_owned());
+            let all = move |_| touch(&namespace, Touched::OfPools(BTreeSet::new()));
+            follow("ReplicaSet", stream, Arc::new(Cache::new(by_name)), all)
+        })
+    }
+}
+
+impl Namespace {
+    fn watch(client: &Client, namespace: &str, touch: &Touch, readiness: &Readiness) -> Self {
+        let watching = Watching { client, namespace, touch, readiness };
+        let labelled = Config::default().labels(labels::POOL);
+        Self {
+            pools: watching.start(
+                "pools",
+                watcher(watching.api::<GuardedPool>(), Config::default()),
+                by_name,
+                Touched::Pools,
+            ),
+            deployments: watching.start(
+                "deployments",
+                watcher(watching.api::<Deployment>(), Config::default()),
+                by_name,
+                Touched::Deployments,
+            ),
+            replica_sets: watching.start(
+                "replicasets",
+                watcher(watching.api::<ReplicaSetMeta>(), labelled.clone()),
+                by_pool_label,
+                Touched::OfPools,
+            ),
+            pods: watching.start(
+                "pods",
+                slim_pods(watcher(watching.api::<Pod>(), labelled.clone())),
+                by_pool_label,
+                Touched::OfPools,
+            ),
+            config_maps: watching.start(
+                "configmaps",
+                watcher(watching.api::<ConfigMap>(), labelled),
+                by_pool_label,
+                Touched::OfPools,
+            ),
+            autoscalers: watching.start(
+                "horizontalpodautoscalers",
+                watcher(watching.api::<HorizontalPodAutoscaler>(), Config::default()),
+                by_target,
+                Touched::Deployments,
+            ),
+        }
+    }
+
+    /// Whether every kind was listed once: before that, absence means nothing.
+    pub fn synced(&self) -> bool {
+        self.pools.cache.synced()
+            && self.deployments.cache.synced()
+            && self.replica_sets.cache.synced()
+            && self.pods.cache.synced()
+            && self.config_maps.cache.synced()
+            && self.autoscalers.cache.synced()
+    }
+}
+
+struct Watching<'a> {
+    client: &'a Client,
+    namespace: &'a str,
+    touch: &'a Touch,
+    readiness: &'a Readiness,
+}
+
+impl Watching<'_> {
+    fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), self.namespace)
+    }
+
+    fn start<K, S>(
+        &self,
+        kind: &'static str,
+        stream: S,
+        group_of: super::cache::GroupOf<K>,
+        touched: fn(BTreeSet<String>) -> Touched,
+    ) -> Watched<K>
+    where
+        K: ResourceExt + Clone + Send + Sync + 'static,
+        S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+    {
+        let part = format!("{kind} in {}", self.namespace);
+        self.readiness
+            .await_part(part.clone(), "is the CRD installed, and may the ServiceAccount list and watch them?");
+        let (touch, namespace, readiness) = (self.touch.clone(), self.namespace.to_owned(), self.readiness.clone());
+        let cache = Arc::new(Cache::new(group_of));
+        let filled = cache.clone();
+        follow(kind, stream, cache, move |groups| {
+            if filled.synced() {
+                readiness.found(&part);
+            }
+            touch(&namespace, touched(groups));
+        })
+    }
+}
+
+/// Pods without what nobody here reads: a cache of thousands of them is mostly that.
+fn slim_pods<S>(stream: S) -> impl Stream<Item = watcher::Result<watcher::Event<Pod>>> + Send
+where
+    S: Stream<Item = watcher::Result<watcher::Event<Pod>>> + Send,
+{
+    stream.map(|event| event.map(|event| event.modify(slim))).then(future::ready)
+}
+
+fn slim(pod: &mut Pod) {
+    let Some(spec) = &mut pod.spec else { return };
+    spec.volumes = None;
+    spec.affinity = None;
+    spec.tolerations = None;
+    for container in spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten()) {
+        container.env = None;
+        container.env_from = None;
+        container.volume_mounts = None;
+        container.command = None;
+        container.args = None;
+    }
+}
+
+/// Pools that meet on one queue or one target, found without looking at all pools at each decision.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Siblings {
+    queues: HashMap<String, Vec<Sibling>>,
+    targets: HashMap<(String, String), Vec<Sibling>>,
+}
+
+/// What another pool must know of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sibling {
+    pub key: PoolKey,
+    pub created: Option<String>,
+    /// maxReplicas × prefetch: its share of a shared queue.
+    pub weight: f64,
+}
+
+impl Siblings {
+    pub fn add_to_queue(&mut self, queue: String, sibling: Sibling) {
+        self.queues.entry(queue).or_default().push(sibling);
+    }
+
+    pub fn add_to_target(&mut self, namespace: String, target: String, sibling: Sibling) {
+        self.targets.entry((namespace, target)).or_default().push(sibling);
+    }
+
+    /// A stable order, so that two lists of the same pools are equal.
+    pub fn sort(&mut self) {
+        let lists = self.queues.values_mut().chain(self.targets.values_mut());
+        lists.for_each(|list| list.sort_by(|a, b| a.key.cmp(&b.key)));
+    }
+
+    /// Pools that are in a circle of several here or there, where the two differ.
+    pub fn differences(&self, other: &Self) -> BTreeSet<PoolKey> {
+        let mut changed = BTreeSet::new();
+        let mut compare = |mine: &[Sibling], theirs: &[Sibling]| {
+            if mine != theirs && mine.len().max(theirs.len()) > 1 {
+                changed.extend(mine.iter().chain(theirs).map(|sibling| sibling.key.clone()));
+            }
+        };
+        for queue in self.queues.keys().chain(other.queues.keys()) {
+            compare(self.on_queue(queue), other.on_queue(queue));
+        }
+        for (namespace, target) in self.targets.keys().chain(other.targets.keys()) {
+            compare(self.on_target(namespace, target), other.on_target(namespace, target));
+        }
+        changed
+    }
+
+    pub fn on_queue(&self, queue: &str) -> &[Sibling] {
+        self.queues.get(queue).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn on_target(&self, namespace: &str, target: &str) -> &[Sibling] {
+        self.targets.get(&(namespace.to_owned(), target.to_owned())).map_or(&[], Vec::as_slice)
+    }
+}

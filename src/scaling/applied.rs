@@ -1,0 +1,154 @@
+//! From the number granted to the number applied: who resumes, who is created, who may go now.
+
+use super::decision::Draining;
+use super::fleet::{Fleet, Role};
+use super::observation::{WorkerPhase, WorkerState};
+use super::plan::Plan;
+use super::replica_set_order;
+use super::settings::DrainSupport;
+use super::state::{Order, State};
+use super::time::Timestamp;
+use super::victims::{self, Shed};
+
+/// What to do to the workers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Applied {
+    pub replicas: u32,
+    pub victims: Vec<String>,
+    pub draining: Vec<Draining>,
+    pub drain: Vec<String>,
+    pub resume: Vec<String>,
+    /// Workers that should have gone and hold up the lowering, or stand before others in the
+    /// ReplicaSet's order.
+    pub waiting: u32,
+    pub overdue: bool,
+}
+
+/// Turns `plan.granted` into the one number ever written, and remembers orders given.
+pub(super) fn apply(
+    state: &mut State,
+    fleet: &Fleet<'_>,
+    plan: &Plan,
+    support: DrainSupport,
+    drain_timeout: f64,
+    may_lower: bool,
+    now: Timestamp,
+) -> Applied {
+    let active = fleet.active();
+    let more = plan.granted.saturating_sub(active);
+    let resumed = match support {
+        DrainSupport::IdleOnly => Vec::new(),
+        DrainSupport::Protocol => fleet.resumable().into_iter().take(more as usize).collect(),
+    };
+    let created = more - resumed.len() as u32;
+    let shed = if plan.granted < active {
+        victims::shed(fleet, &plan.order, &plan.spare, active - plan.granted)
+    } else {
+        Shed::default()
+    };
+
+    let should_go = should_go(fleet, &shed, &resumed);
+    let may_go: Vec<bool> =
+        (0..fleet.members.len()).map(|i| should_go.contains(&i) && may_go(fleet, i, support)).collect();
+    let lowered = if may_lower { lowered(fleet, &shed, &may_go) } else { 0 };
+    let mut applied = Applied {
+        replicas: if created > 0 { fleet.desired.saturating_add(created) } else { fleet.desired - lowered },
+        resume: resumed.iter().map(|&index| fleet.workers[index].name.clone()).collect(),
+        waiting: shed.count() + (should_go.len() - shed.members.len()) as u32 - lowered,
+        ..Applied::default()
+    };
+    for &index in &should_go {
+        let name = &fleet.workers[index].name;
+        let since = *state.remember(name).leaving.get_or_insert(now);
+        if can_drain(fleet, index, support) {
+            applied.drain.push(name.clone());
+        }
+        if !may_go[index] {
+            applied.overdue |= now.since(since) > drain_timeout;
+            applied.draining.push(Draining { worker: name.clone(), in_flight: fleet.members[index].load.held, since });
+        } else if may_lower && !fleet.rollout {
+            applied.victims.push(name.clone());
+        }
+    }
+    remember_orders(state, fleet, &should_go, &applied, now);
+    applied
+}
+
+/// Nothing is lowered and nobody new drains; who drains already goes on.
+pub(super) fn hold(
+    state: &mut State,
+    fleet: &Fleet<'_>,
+    replicas: u32,
+    support: DrainSupport,
+    now: Timestamp,
+) -> Applied {
+    let draining: Vec<usize> = fleet.with_role(Role::Draining).map(|(index, _)| index).collect();
+    let mut applied = Applied { replicas, ..Applied::default() };
+    for &index in &draining {
+        let name = &fleet.workers[index].name;
+        let since = *state.remember(name).leaving.get_or_insert(now);
+        if can_drain(fleet, index, support) {
+            applied.drain.push(name.clone());
+        }
+        applied.draining.push(Draining { worker: name.clone(), in_flight: fleet.members[index].load.held, since });
+    }
+    remember_orders(state, fleet, &draining, &applied, now);
+    applied
+}
+
+/// Those chosen to go now, then those that drain since earlier and are not resumed.
+fn should_go(fleet: &Fleet<'_>, shed: &Shed, resumed: &[usize]) -> Vec<usize> {
+    let draining = fleet.with_role(Role::Draining).map(|(index, _)| index).filter(|index| !resumed.contains(index));
+    shed.members.iter().copied().chain(draining).collect()
+}
+
+/// Whether a worker that should go can go without interrupting anything.
+fn may_go(fleet: &Fleet<'_>, index: usize, support: DrainSupport) -> bool {
+    let load = fleet.members[index].load;
+    if can_drain(fleet, index, support) {
+        let drained = fleet.workers[index].report.as_ref().is_some_and(|report| report.state == WorkerState::Drained);
+        return drained && load.held == Some(0);
+    }
+    load.idle
+}
+
+/// It understands draining, and there is something to drain.
+fn can_drain(fleet: &Fleet<'_>, index: usize, support: DrainSupport) -> bool {
+    let worker = &fleet.workers[index];
+    support == DrainSupport::Protocol && worker.report.is_some() && worker.phase > WorkerPhase::Pending
+}
+
+/// By how many replicas can be lowered now.
+fn lowered(fleet: &Fleet<'_>, shed: &Shed, may_go: &[bool]) -> u32 {
+    let about_to_go =
+        fleet.with_role(Role::Leaving).any(|(index, _)| fleet.workers[index].phase != WorkerPhase::Terminating);
+    if fleet.rollout {
+        return 0;
+    }
+    // While the ReplicaSet still deletes, or pods are still to be created, its next choice would
+    // not be the one computed here.
+    if about_to_go || shed.absent < fleet.absent {
+        return shed.absent;
+    }
+    shed.absent + replica_set_order::safe_to_lower(fleet.workers, may_go) as u32
+}
+
+fn remember_orders(state: &mut State, fleet: &Fleet<'_>, should_go: &[usize], applied: &Applied, now: Timestamp) {
+    for (index, worker) in fleet.workers.iter().enumerate() {
+        let before = state.remembered(&worker.name);
+        let mut after = before;
+        if !should_go.contains(&index) {
+            after.leaving = None;
+        }
+        after.order = if applied.drain.contains(&worker.name) {
+            Some((Order::Drain, now))
+        } else if applied.resume.contains(&worker.name) {
+            Some((Order::Resume, now))
+        } else {
+            before.order.filter(|(order, _)| *order == Order::Resume)
+        };
+        if after != before {
+            *state.remember(&worker.name) = after;
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What holds the number of workers down, whatever the queue asks for.
+
+use super::decision::Bound;
+use super::fleet::{Fleet, Role};
+use super::observation::WorkerPhase;
+use super::settings::Settings;
+
+/// Seconds for which a refusal is remembered after the cluster stopped to say so: refused pods that
+/// are no longer asked for leave no trace, and asking again at once would only flap.
+pub const REFUSAL_REMEMBERED: f64 = 30.0;
+
+/// A bound in workers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ceiling {
+    pub bound: Bound,
+    /// More active workers than this must go.
+    pub at_most: u32,
+    /// Growth must not bring the total, with workers that still drain, above this.
+    pub growth: u32,
+    pub detail: String,
+}
+
+/// Concurrency in slots: how many more the pool may have than c0, below 0 where it has too many.
+/// What draining and leaving workers hold counts, for it is in flight.
+pub fn concurrency_left(settings: &Settings, fleet: &Fleet<'_>) -> Option<f64> {
+    settings.max_concurrency.map(|most| f64::from(most) - fleet.slots() - fleet.held_elsewhere())
+}
+
+/// The hard caps, which win over `minReplicas`. A manual hold ignores what guards against the law's
+/// appetite, not what guards the cluster.
+pub fn ceilings(settings: &Settings, fleet: &Fleet<'_>, single_active: bool, refused: bool) -> Vec<Ceiling> {
+    let mut ceilings = Vec::new();
+    if settings.hold_replicas.is_none() {
+        ceilings.push(Ceiling {
+            bound: Bound::MaxReplicas,
+            at_most: settings.max_replicas,
+            growth: settings.max_replicas,
+            detail: format!("maxReplicas is {}", settings.max_replicas),
+        });
+        if single_active {
+            ceilings.push(Ceiling {
+                bound: Bound::SingleActiveConsumer,
+                at_most: 1,
+                growth: 1,
+                detail: "the queue has a single active consumer: more workers would only wait".to_owned(),
+            });
+        }
+    }
+    ceilings.extend(memory(settings, fleet));
+    if refused {
+        let present = fleet.active() - fleet.absent;
+        ceilings.push(Ceiling {
+            bound: Bound::Cluster,
+            at_most: if fleet.absent > 0 { present } else { present.saturating_add(fleet.draining()) },
+            growth: present.saturating_add(fleet.draining()),
+            detail: format!("the cluster refuses more pods than the {present} there are"),
+        });
+    }
+    ceilings
+}
+
+/// `floor(maxMemory / worker memory limit)`; existing pods count with their own limits. Draining
+/// and terminating workers still hold theirs, so they delay growth, but nobody else goes for them.
+fn memory(settings: &Settings, fleet: &Fleet<'_>) -> Option<Ceiling> {
+    let (most, each) = (settings.max_memory? as f64, settings.worker_memory.filter(|bytes| *bytes > 0)? as f64);
+    let limit = |index: usize| match fleet.workers[index].memory_limit {
+        0 => each,
+        bytes => bytes as f64,
+    };
+    let held_by = |role: Role| fleet.with_role(role).map(|(index, _)| limit(index)).sum::<f64>();
+    let active = held_by(Role::Active) + f64::from(fleet.absent) * each;
+    let leaving: f64 = (0..fleet.workers.len())
+        .filter(|&index| {
+            fleet.workers[index].phase == WorkerPhase::Terminating || fleet.members[index].role == Role::Leaving
+        })
+        .map(limit)
+        .sum();
+    let beyond = |used: f64| ((most - used) / each).floor();
+    let total = f64::from(fleet.active().saturating_add(fleet.draining()));
+    let more = beyond(active + held_by(Role::Draining) + leaving);
+    Some(Ceiling {
+        bound: Bound::MaxMemory,
+        at_most: (f64::from(fleet.active()) + beyond(active)).max(0.0) as u32,
+        growth: (total + more).max(0.0) as u32,
+        detail: format!("maxMemory holds {} workers of {}", (most / each).floor(), bytes(each)),
+    })
+}
+
+/// Bytes as people write them in a manifest.
+pub fn bytes(bytes: f64) -> String {
+    let (mi, gi) = (bytes / 1024.0_f64.powi(2), bytes / 1024.0_f64.powi(3));
+    match gi {
+        gi if gi >= 1.0 && (gi * 10.0).fract().abs() < 0.05 => format!("{}Gi", (gi * 10.0).round() / 10.0),
+        _ => format!("{}Mi", mi.ceil()),
+    }
+}

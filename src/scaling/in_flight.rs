@@ -1,0 +1,142 @@
+//! How many tasks are being worked on, from sources of different age.
+
+use std::collections::VecDeque;
+
+use super::load::FRESH;
+use super::observation::{Counted, Worker, WorkerPhase};
+use super::time::Timestamp;
+
+/// Falls of ready remembered apart; above it the two oldest count as one, as young as the younger.
+const MAX_PICK_UPS: usize = 64;
+
+/// What left the queue lately, and the broker's last count.
+///
+/// A task just picked up is never invisible: when ready falls by k, the count rises by k until a
+/// newer source speaks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InFlight {
+    pick_ups: VecDeque<Counted>,
+    unacked: Option<Counted>,
+    /// The count after the last reading, and what left the queue since.
+    settled: Option<u64>,
+}
+
+/// N, and whether it was counted; else workers that say nothing are taken for full in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Total {
+    pub count: u64,
+    pub counted: bool,
+}
+
+impl InFlight {
+    /// After a restart: what status said, until a source speaks.
+    pub fn restored(in_flight: Option<u64>, now: Timestamp) -> Self {
+        Self { pick_ups: VecDeque::new(), unacked: in_flight.map(|count| Counted { count, at: now }), settled: None }
+    }
+
+    /// Ready fell by `count`, seen at `at`.
+    pub fn picked_up(&mut self, count: u64, at: Timestamp) {
+        if count == 0 {
+            return;
+        }
+        self.settled = self.settled.map(|settled| settled.saturating_add(count));
+        self.pick_ups.push_back(Counted { count, at });
+        if self.pick_ups.len() > MAX_PICK_UPS
+            && let Some(oldest) = self.pick_ups.pop_front()
+            && let Some(next) = self.pick_ups.front_mut()
+        {
+            next.count = next.count.saturating_add(oldest.count);
+        }
+    }
+
+    /// The broker counted.
+    pub fn counted(&mut self, unacked: Counted, now: Timestamp) {
+        let fresh = now.since(unacked.at) <= FRESH;
+        if fresh && self.unacked.is_none_or(|last| unacked.at >= last.at) {
+            self.unacked = Some(unacked);
+        }
+    }
+
+    /// The count as of the last reading.
+    pub fn settle(&mut self, total: Option<u64>) {
+        self.settled = total;
+    }
+
+    /// Every source that still counts is newer than what is forgotten here.
+    pub fn forget(&mut self, now: Timestamp) {
+        while self.pick_ups.front().is_some_and(|pick_up| now.since(pick_up.at) > FRESH) {
+            self.pick_ups.pop_front();
+        }
+        self.unacked = self.unacked.filter(|unacked| now.since(unacked.at) <= FRESH);
+    }
+
+    pub fn last_pick_up(&self) -> Option<Timestamp> {
+        self.pick_ups.back().map(|pick_up| pick_up.at)
+    }
+
+    /// N, the whole queue's: the larger of what workers say and what the broker says, each raised
+    /// by what left the queue after it spoke, as far as workers have room for it.
+    ///
+    /// A source that is dated to the safe side (a quorum queue's counts may be 5 s old) has often
+    /// counted those already: the raised number is never more than the last one and what left since.
+    ///
+    /// `None` = no source tells. Where only workers tell, one that ran for long and says nothing is
+    /// taken for full: unknown is not zero. `since` is when we began to listen.
+    pub fn total(&self, workers: &[Worker], reports: bool, since: Timestamp, now: Timestamp) -> Option<Total> {
+        let mut reported: u64 = 0;
+        let mut room_behind: u64 = 0;
+        let mut silent: u64 = 0;
+        let mut slots: u64 = 0;
+        let mut oldest = now;
+        let newest_pick_up = self.last_pick_up();
+        for worker in workers {
+            slots += u64::from(worker.slots);
+            if worker.phase <= WorkerPhase::Pending && worker.report.is_none() {
+                continue;
+            }
+            match worker.report.as_ref().filter(|report| now.since(report.at) <= FRESH) {
+                Some(report) => {
+                    reported += u64::from(report.in_flight);
+                    if newest_pick_up.is_some_and(|pick_up| report.at < pick_up) {
+                        room_behind += u64::from(worker.slots.saturating_sub(report.in_flight));
+                    }
+                    oldest = if report.at < oldest { report.at } else { oldest };
+                }
+                // Its endpoint never answered: it takes no task yet, or the fall of ready shows it.
+                None if worker.first_ready.is_none() => {}
+                None => {
+                    let ready_since = worker.first_ready.unwrap_or(worker.created);
+                    let listened = now.since(if ready_since > since { ready_since } else { since });
+                    if listened > FRESH {
+                        silent += u64::from(worker.slots);
+                    } else {
+                        room_behind += u64::from(worker.slots);
+                        oldest = now.plus(-FRESH);
+                    }
+                }
+            }
+        }
+        let by_workers = self.raised(reported, oldest, room_behind);
+        let by_broker =
+            self.unacked.map(|unacked| self.raised(unacked.count, unacked.at, slots.saturating_sub(unacked.count)));
+        match by_broker {
+            Some(by_broker) => Some(Total { count: by_broker.max(by_workers), counted: true }),
+            None => reports.then_some(Total { count: by_workers + silent, counted: silent == 0 }),
+        }
+    }
+
+    /// A count of `at`, raised by what left the queue after it.
+    fn raised(&self, count: u64, at: Timestamp, room: u64) -> u64 {
+        let raised = count.saturating_add(self.after(at).min(room));
+        raised.min(self.settled.unwrap_or(u64::MAX)).max(count)
+    }
+
+    /// What left the queue after `at`.
+    fn after(&self, at: Timestamp) -> u64 {
+        self.pick_ups
+            .iter()
+            .rev()
+            .take_while(|pick_up| pick_up.at > at)
+            .fold(0, |sum, pick_up| sum.saturating_add(pick_up.count))
+    }
+}

@@ -1,0 +1,178 @@
+//! What is remembered between decisions.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::arrivals::Arrivals;
+use super::decision::{Backlog, Estimates};
+use super::estimate::duration::TaskDuration;
+use super::estimate::memory::TaskMemory;
+use super::estimate::rate::Rate;
+use super::estimate::startup::Startup;
+use super::in_flight::InFlight;
+use super::time::Timestamp;
+use super::window::Window;
+
+/// T before two readings were seen, seconds: about what the operator's poll takes.
+const FIRST_INTERVAL: f64 = 2.0;
+/// T is the longest of this many last intervals.
+const INTERVALS: usize = 4;
+/// Bounds of T, seconds: a decision also follows events, and an outage is not an interval.
+const SHORTEST_INTERVAL: f64 = 0.5;
+pub(super) const LONGEST_INTERVAL: f64 = 15.0;
+
+/// A pool's memory. Opaque: only [`super::decide`] reads it.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(super) now: Timestamp,
+    /// When listening began: silence before it means nothing.
+    pub(super) started: Timestamp,
+    pub(super) restored: Option<Restored>,
+    /// The last reading that could be used.
+    pub(super) reading: Option<Reading>,
+    /// When ready last rose from 0.
+    pub(super) since: Option<Timestamp>,
+    pub(super) arrivals: Arrivals,
+    pub(super) in_flight: InFlight,
+    pub(super) flow: Flow,
+    pub(super) rate: Rate,
+    pub(super) duration: TaskDuration,
+    pub(super) startup: Startup,
+    pub(super) memory: TaskMemory,
+    pub(super) window: Window,
+    pub(super) intervals: VecDeque<f64>,
+    pub(super) workers: Arc<BTreeMap<String, Remembered>>,
+    pub(super) prefetch: Option<u32>,
+    /// The cluster last refused a pod then.
+    pub(super) refused: Option<Timestamp>,
+}
+
+/// The counts of the last usable reading.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Reading {
+    pub at: Timestamp,
+    pub ready: u64,
+    /// N as it was then.
+    pub in_flight: Option<u64>,
+}
+
+/// Work that went through, for arrivals and S.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Flow {
+    /// Completions that workers reported, ever.
+    pub finished: f64,
+    /// The part of it already used for S, and the same of busy seconds.
+    pub finished_used: f64,
+    pub busy: f64,
+    pub busy_used: f64,
+    /// Workers report completions, and busy seconds, at all.
+    pub reports_finished: bool,
+    pub reports_busy: bool,
+    /// The most work seen, ready + in flight + finished, and when.
+    pub high: Option<(f64, Timestamp)>,
+}
+
+/// What is remembered of one worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Remembered {
+    pub report_at: Option<Timestamp>,
+    pub finished: Option<u64>,
+    pub busy: Option<f64>,
+    /// Its start-up time has been learned, or is not to be.
+    pub started: bool,
+    /// Restarts when its last OOM was counted.
+    pub oom: Option<u32>,
+    pub order: Option<(Order, Timestamp)>,
+    /// Since when it should go.
+    pub leaving: Option<Timestamp>,
+}
+
+/// What a worker was asked last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Drain,
+    Resume,
+}
+
+/// What an operator finds in a pool's status when it starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Restored {
+    pub replicas: u32,
+    pub backlog: Backlog,
+    pub estimates: Estimates,
+}
+
+impl State {
+    /// A pool that was never seen before.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            now,
+            started: now,
+            restored: None,
+            reading: None,
+            since: None,
+            arrivals: Arrivals::default(),
+            in_flight: InFlight::default(),
+            flow: Flow::default(),
+            rate: Rate::default(),
+            duration: TaskDuration::default(),
+            startup: Startup::default(),
+            memory: TaskMemory::default(),
+            window: Window::default(),
+            intervals: VecDeque::new(),
+            workers: Arc::default(),
+            prefetch: None,
+            refused: None,
+        }
+    }
+
+    /// A pool that was scaled before: **a restart scales nothing**. Estimates go on from status,
+    /// queued tasks are spread over the recent past, and the current size counts as a
+    /// recommendation just made.
+    pub fn restored(restored: Restored, now: Timestamp) -> Self {
+        let usable = |value: f64| value.is_finite() && value > 0.0;
+        let estimates = restored.estimates;
+        let mut state = Self::new(now);
+        if usable(estimates.arrivals_per_second) {
+            state.rate = Rate::restored(estimates.arrivals_per_second, now);
+        }
+        if usable(estimates.task_duration) {
+            state.duration = TaskDuration::restored(estimates.task_duration);
+        }
+        if usable(estimates.startup) {
+            state.startup = Startup::restored(estimates.startup);
+        }
+        if estimates.task_memory > 0 {
+            state.memory = TaskMemory::restored(estimates.task_memory);
+        }
+        state.in_flight = InFlight::restored(restored.backlog.in_flight, now);
+        state.since = restored.backlog.since;
+        state.restored = Some(restored);
+        state
+    }
+
+    /// T: time to the next decision, the longest of the last few intervals between readings.
+    pub(super) fn interval(&self) -> f64 {
+        let longest = self.intervals.iter().copied().fold(0.0, f64::max);
+        if longest > 0.0 { longest.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL) } else { FIRST_INTERVAL }
+    }
+
+    pub(super) fn record_interval(&mut self, seconds: f64) {
+        self.intervals.push_back(seconds);
+        if self.intervals.len() > INTERVALS {
+            self.intervals.pop_front();
+        }
+    }
+
+    pub(super) fn remember(&mut self, worker: &str) -> &mut Remembered {
+        Arc::make_mut(&mut self.workers).entry(worker.to_owned()).or_default()
+    }
+
+    pub(super) fn remembered(&self, worker: &str) -> Remembered {
+        self.workers.get(worker).copied().unwrap_or_default()
+    }
+
+    pub(super) fn order_of(&self, worker: &str) -> Option<(Order, Timestamp)> {
+        self.workers.get(worker).and_then(|remembered| remembered.order)
+    }
+}

@@ -1,0 +1,8 @@
+//! The law under test: tables to read, properties that hold whatever comes in, and a closed loop in
+//! virtual time.
+
+mod cases;
+mod fixtures;
+mod properties;
+mod traces;
+mod world;
