@@ -108,9 +108,9 @@ async fn standing_messages_are_never_read_as_none_over_a_stop_and_a_crash() {
     let guard = tokio::spawn(none_is_empty(pools.clone(), over.clone()));
     for crash in [false, true] {
         if crash {
-            server.kill().await.unwrap()
+            server.kill().await.unwrap();
         } else {
-            server.stop().await.unwrap()
+            server.stop().await.unwrap();
         }
         for pool in pools.iter() {
             pool.unknown("BrokerUnreachable").await;
