@@ -1,5 +1,6 @@
 //! What one observation adds to the state: everything but the decision.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::arrivals::Arrivals;
@@ -49,9 +50,10 @@ pub(super) fn first_task_memory(settings: &Settings) -> u64 {
 }
 
 fn forget_gone_workers(state: &mut State, workers: &[Worker]) {
-    let gone = |name: &String| !workers.iter().any(|worker| worker.name == *name);
-    if state.workers.len() > workers.len() || state.workers.keys().any(gone) {
-        Arc::make_mut(&mut state.workers).retain(|name, _| !gone(name));
+    let remembered = workers.iter().filter(|worker| state.workers.contains_key(worker.name.as_str())).count();
+    if remembered < state.workers.len() {
+        let names: BTreeSet<&str> = workers.iter().map(|worker| worker.name.as_str()).collect();
+        Arc::make_mut(&mut state.workers).retain(|name, _| names.contains(&**name));
     }
 }
 
@@ -97,7 +99,7 @@ fn growth(before: Option<f64>, after: f64, born_here: bool) -> f64 {
 
 fn take_startup(state: &mut State, worker: &Worker) {
     let Some(first_ready) = worker.first_ready else { return };
-    if state.workers.get(&worker.name).is_some_and(|remembered| remembered.started) {
+    if state.workers.get(worker.name.as_str()).is_some_and(|remembered| remembered.started) {
         return;
     }
     // Of older pods it is not known when they were ready *first*.

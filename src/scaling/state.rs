@@ -41,7 +41,8 @@ pub struct State {
     pub(super) memory: TaskMemory,
     pub(super) window: Window,
     pub(super) intervals: VecDeque<f64>,
-    pub(super) workers: Arc<BTreeMap<String, Remembered>>,
+    /// Shared between states until something is learned.
+    pub(super) workers: Arc<BTreeMap<Arc<str>, Remembered>>,
     pub(super) prefetch: Option<u32>,
     /// The cluster last refused a pod then.
     pub(super) refused: Option<Timestamp>,
@@ -165,7 +166,7 @@ impl State {
     }
 
     pub(super) fn remember(&mut self, worker: &str) -> &mut Remembered {
-        Arc::make_mut(&mut self.workers).entry(worker.to_owned()).or_default()
+        Arc::make_mut(&mut self.workers).entry(worker.into()).or_default()
     }
 
     pub(super) fn remembered(&self, worker: &str) -> Remembered {

@@ -2,6 +2,7 @@
 //! virtual time.
 
 mod cases;
+mod closed_loop;
 mod fixtures;
 mod properties;
 mod traces;

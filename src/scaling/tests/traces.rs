@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::fixtures::settings;
-use super::world::{Setup, Task, run};
+use super::world::{Setup, Sight, Task, run};
 use crate::scaling::decision::{Backlog, Estimates};
 use crate::scaling::settings::{DrainSupport, Settings};
 use crate::scaling::time::Timestamp;
@@ -57,7 +57,8 @@ fn law(startup: f64, start_within: f64) -> (Settings, State) {
 fn assert_row(arrivals: &str, startup: f64, start_within: f64, interval: u64, worker_hours: f64) {
     let Some(tasks) = tasks(arrivals) else { return };
     let (settings, state) = law(startup, start_within);
-    let setup = Setup { startup: (startup * 1000.0) as u64, interval, slots: 4 };
+    let setup =
+        Setup { startup: (startup * 1000.0) as u64, interval, slots: 4, sight: Sight::Exact, restart_every: None };
     let outcome = run(&tasks, setup, &settings, state);
     let in_time = outcome.started_within(start_within) * 100.0;
     eprintln!(
