@@ -27,6 +27,21 @@ fn every_condition_and_reason_is_explained() {
     explained_in("docs/operations.md", names("reasons"));
 }
 
+/// Reasons that only one place uses are literals there: PascalCase words in quotes.
+#[test]
+fn every_reason_in_the_conditions_is_explained() {
+    let source = read(Path::new("src/controller/conditions.rs"));
+    let code = source.split("#[cfg(test)]").next().unwrap();
+    let literals =
+        code.split('"').skip(1).step_by(2).filter(|text| {
+            text.len() > 5 && text.starts_with(char::is_uppercase) && text.chars().all(char::is_alphabetic)
+        });
+    let text = read(Path::new("docs/operations.md"));
+    for reason in literals.filter(|literal| literal.chars().filter(char::is_ascii_uppercase).count() > 1) {
+        assert!(text.contains(&format!("`{reason}`")), "docs/operations.md does not explain `{reason}`");
+    }
+}
+
 #[test]
 fn every_reason_of_a_broker_is_explained() {
     let source = read(Path::new("src/brokers/rabbitmq/errors.rs"));
