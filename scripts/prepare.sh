@@ -12,12 +12,15 @@ stamp=$GOCACHE/warm-$(cat "$controlplane"/go.mod "$controlplane"/go.sum | cksum 
 
 own_cluster() { [ "$purpose" = demo ] && [ -n "${KUBECONFIG:-}${KUBEBUILDER_ASSETS:-}" ]; }
 
-# Compiles every Go package of the control plane into Go's cache; `testbed install` then only links.
+# Compiles the Go packages of the control plane into Go's cache, with the flags of `testbed install`, which
+# then has little left but to link. Programs are left out here, because building one links it.
 warm_go() {
   cd "$controlplane"
-  GOFLAGS=-mod=readonly CGO_ENABLED=0 go build -v -trimpath -tags grpcnotrace -o /dev/null \
+  export CGO_ENABLED=0 GOFLAGS=-mod=readonly
+  go list -deps -tags grpcnotrace -f '{{if not (or .Standard (eq .Name "main"))}}{{.ImportPath}}{{end}}' \
     go.etcd.io/etcd/server/v3 helm.sh/helm/v3/cmd/helm sigs.k8s.io/kwok/cmd/kwok \
-    k8s.io/kubernetes/cmd/{kube-apiserver,kube-controller-manager,kube-scheduler,kubectl}
+    k8s.io/kubernetes/cmd/{kube-apiserver,kube-controller-manager,kube-scheduler,kubectl} |
+    xargs go build -v -trimpath -tags grpcnotrace
   touch "$stamp"
 }
 
@@ -50,8 +53,11 @@ running() {
 count() { grep -cE "$1" "$logs/$2.log" || true; }
 
 progress() {
-  printf '%d:%02d  Rust %d of about 330 crates' $((SECONDS / 60)) $((SECONDS % 60)) "$(count Compiling rust)"
-  [ -e "$logs/go.log" ] && printf ', Go %d of about 2990 packages' "$(count '^[a-z]' go)"
+  local crate
+  crate=$(awk '/Compiling/ { crate = $2 } END { print crate }' "$logs/rust.log")
+  printf '%d:%02d  Rust %d of at most 330 crates (%s)' \
+    $((SECONDS / 60)) $((SECONDS % 60)) "$(count Compiling rust)" "${crate:-looking}"
+  [ -e "$logs/go.log" ] && printf ', Go %d of at most 2990 packages' "$(count '^[a-z]' go)"
   return 0
 }
 

@@ -95,18 +95,19 @@ fn percent_decode(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn address(tls: bool, host: &str, port: u16, vhost: &str) -> Result<Address, AddressError> {
-        Ok(Address { tls, host: host.into(), port, vhost: vhost.into() })
-    }
-
     #[test]
     fn what_people_write_is_understood() {
-        assert_eq!(Address::parse("amqp://rabbit"), address(false, "rabbit", 5672, "/"));
-        assert_eq!(Address::parse("amqp://rabbit/"), address(false, "rabbit", 5672, "/"));
-        assert_eq!(Address::parse("amqps://rabbit.mq.svc/agents"), address(true, "rabbit.mq.svc", 5671, "agents"));
-        assert_eq!(Address::parse("amqp://10.0.0.1:5673/%2F"), address(false, "10.0.0.1", 5673, "/"));
-        assert_eq!(Address::parse("amqp://[::1]:5673/a%20b"), address(false, "::1", 5673, "a b"));
-        assert_eq!(Address::parse("amqps://[fd00::1]"), address(true, "fd00::1", 5671, "/"));
+        for (uri, tls, host, port, vhost) in [
+            ("amqp://rabbit", false, "rabbit", 5672, "/"),
+            ("amqp://rabbit/", false, "rabbit", 5672, "/"),
+            ("amqps://rabbit.mq.svc/agents", true, "rabbit.mq.svc", 5671, "agents"),
+            ("amqp://10.0.0.1:5673/%2F", false, "10.0.0.1", 5673, "/"),
+            ("amqp://[::1]:5673/a%20b", false, "::1", 5673, "a b"),
+            ("amqps://[fd00::1]", true, "fd00::1", 5671, "/"),
+        ] {
+            let expected = Address { tls, host: host.into(), port, vhost: vhost.into() };
+            assert_eq!(Address::parse(uri), Ok(expected), "{uri}");
+        }
     }
 
     #[test]

@@ -78,9 +78,10 @@ pub enum Error {
 /// interruption means.
 pub async fn connect(endpoint: &Endpoint, timeout: Duration) -> Result<Connection, Error> {
     let address = Address::parse(&endpoint.uri)?;
-    let tls = match address.tls {
-        true => Some(tls::connector(endpoint.ca_pem.as_deref(), endpoint.client_pem.as_ref())?),
-        false => None,
+    let tls = if address.tls {
+        Some(tls::connector(endpoint.ca_pem.as_deref(), endpoint.client_pem.as_ref())?)
+    } else {
+        None
     };
     let properties = ConnectionProperties::default().with_connection_name(endpoint.connection_name.as_str().into());
     let runtime = lapin::runtime::default_runtime().map_err(|error| Error::Other(error.to_string()))?;
@@ -203,3 +204,60 @@ fn classify(error: &lapin::Error, address: &Address, username: &str) -> Error {
 /// AMQP reply codes at connecting.
 const ACCESS_REFUSED: u16 = 403;
 const NOT_ALLOWED: u16 = 530;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn endpoint(port: u16) -> Endpoint {
+        Endpoint {
+            uri: format!("amqp://127.0.0.1:{port}"),
+            username: "u".into(),
+            password: "hunter2".into(),
+            ca_pem: None,
+            client_pem: None,
+            connection_name: "test".into(),
+        }
+    }
+
+    /// lapin's threads in this process.
+    fn threads() -> usize {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.filter(|name| name.starts_with("lapin-io-loop")).count()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_broker_that_does_not_speak_is_left_without_a_trace() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let started = Instant::now();
+        for _ in 0..3 {
+            let error = connect(&endpoint(port), Duration::from_millis(200)).await.unwrap_err();
+            assert!(matches!(error, Error::Silent { .. }), "{error}");
+        }
+        assert!(started.elapsed() < Duration::from_secs(5));
+        for _ in 0..50 {
+            if threads() == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{} threads are left", threads());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_port_that_nobody_has_is_unreachable_and_no_secret_is_told() {
+        let error = connect(&endpoint(1), Duration::from_secs(1)).await.unwrap_err();
+        assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+        assert!(!format!("{error} {error:?} {:?}", endpoint(1)).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_name_too_long_for_amqp_is_refused() {
+        assert!(short(&"x".repeat(255)).is_ok());
+        assert!(short(&"x".repeat(256)).unwrap_err().to_string().contains("256 bytes; AMQP allows 255"));
+    }
+}

@@ -47,11 +47,17 @@ pub fn format(seconds: f64) -> String {
         };
     }
     let whole = seconds.round() as u64;
-    if whole <= 120 && whole % 60 != 0 {
+    if whole < 120 && !whole.is_multiple_of(60) {
         return format!("{whole}s");
     }
-    let parts = [(whole / 3600, "h"), (whole % 3600 / 60, "m"), (whole % 60, "s")];
-    parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect()
+    let mut text = String::new();
+    for (number, unit) in [(whole / 3600, 'h'), (whole % 3600 / 60, 'm'), (whole % 60, 's')] {
+        if number > 0 {
+            text.push_str(&number.to_string());
+            text.push(unit);
+        }
+    }
+    text
 }
 
 #[cfg(test)]

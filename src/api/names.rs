@@ -118,7 +118,7 @@ pub mod conditions {
     pub const NO_DEAD_LETTER_TARGET: &str = "NoDeadLetterTarget";
 }
 
-/// Reasons of conditions and events: PascalCase, static.
+/// Reasons of conditions and events: `PascalCase`, static.
 pub mod reasons {
     // Ready=True
     pub const APPLIED: &str = "Applied";

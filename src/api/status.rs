@@ -3,6 +3,8 @@
 //! Plain strings where an enum might come to mind: an older CRD must accept the status of a newer
 //! operator.
 
+#![expect(clippy::doc_markdown, reason = "kubectl prints the text as it stands, backticks included")]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

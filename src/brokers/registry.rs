@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use super::{Brokers, Source, Subscription, rabbitmq};
+use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, rabbitmq};
 use crate::clock::Clock;
+use crate::scaling::observation::{QueueReading, Unknown};
 
 /// Readers of real brokers. `jitter` gives numbers in 0..1: they spread periods and retries.
 ///
@@ -32,17 +33,51 @@ impl fmt::Debug for Live {
 impl Brokers for Live {
     fn subscribe(&self, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription> {
         match source {
-            Source::RabbitMq(source) => self.rabbitmq(&source.broker).subscribe(source, wake),
+            Source::RabbitMq(source) => match source.check() {
+                Ok(()) => self.rabbitmq(&source.broker).subscribe(source, wake),
+                Err(why) => {
+                    wake.notify_one();
+                    Box::new(Refused(why))
+                }
+            },
         }
     }
 }
 
 impl Live {
+    /// Every identity that is read now, in the order of their URIs.
+    pub fn status(&self) -> Vec<BrokerStatus> {
+        let pollers = self.pollers.lock().unwrap_or_else(PoisonError::into_inner);
+        let living = pollers.values().filter_map(Weak::upgrade);
+        let mut status: Vec<BrokerStatus> = living.map(|poller| poller.status()).collect();
+        status.sort_by(|a, b| a.uri.cmp(&b.uri));
+        status
+    }
+
     fn rabbitmq(&self, identity: &rabbitmq::Identity) -> Arc<rabbitmq::Poller> {
         let broker = identity.endpoint().map_or_else(|_| identity.uri.clone(), |endpoint| endpoint.authority());
         let load = shared(&self.loads, &broker, Arc::default);
         shared(&self.pollers, identity, || rabbitmq::Poller::start(identity, load, self.clock, self.jitter))
     }
+}
+
+/// The subscription to what cannot be asked for: it only says why.
+struct Refused(Unknown);
+
+impl Subscription for Refused {
+    fn latest(&self) -> Option<QueueReading> {
+        Some(QueueReading::Unknown(self.0.clone()))
+    }
+
+    fn facts(&self) -> Option<QueueFacts> {
+        None
+    }
+
+    fn gaps(&self) -> Gaps {
+        Gaps::default()
+    }
+
+    fn set_interest(&self, _: Interest) {}
 }
 
 /// The living value of `key`, or a new one; forgets those that have ended.
@@ -56,7 +91,7 @@ fn shared<K: Clone + Eq + std::hash::Hash, V>(
         return living;
     }
     map.retain(|_, value| value.strong_count() > 0);
-    let made = make();
-    map.insert(key.clone(), Arc::downgrade(&made));
-    made
+    let started = make();
+    map.insert(key.clone(), Arc::downgrade(&started));
+    started
 }

@@ -1,12 +1,12 @@
-//! `awp crd`: the CustomResourceDefinition and its reference, from the types in this binary.
+//! `awp crd`: the `CustomResourceDefinition` and its reference, from the types in this binary.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use anyhow::Context as _;
 
 use crate::api::schema;
 
-/// Print the CustomResourceDefinition of this version
+/// Print the definition of pools (a CRD) of this version
 ///
 /// Or, with --docs, the API reference. Both are made from the types in this binary, so they agree
 /// with what `awp run` understands.
@@ -20,7 +20,11 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     let text = if args.docs { reference()? } else { definition()? };
-    std::io::stdout().write_all(text.as_bytes()).context("stdout cannot be written")
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Who reads has seen enough: `awp crd | head`.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("stdout cannot be written"),
+    }
 }
 
 /// The definition as YAML.

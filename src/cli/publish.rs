@@ -1,4 +1,5 @@
 //! `awp publish`: see [`crate::publishing`].
+#![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -21,8 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// them. The ids of the confirmed ones are printed, one a line. The exit status is 0 only if all were
 /// confirmed.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES)]
-#[group(id = "tasks", multiple = false, args = ["bodies", "file", "durations"])]
+#[command(after_long_help = EXAMPLES, group = clap::ArgGroup::new("tasks").args(["bodies", "file", "durations"]))]
 pub struct Args {
     /// One task each: JSON where it is JSON, else text.
     #[arg(value_name = "BODY")]

@@ -144,7 +144,7 @@ pub fn chained(
     sets: &[&k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta],
     deployment: Option<&Deployment>,
 ) -> Vec<Arc<Pod>> {
-    let Some(owner) = deployment.and_then(|deployment| deployment.uid()) else { return Vec::new() };
+    let Some(owner) = deployment.and_then(ResourceExt::uid) else { return Vec::new() };
     let ours: BTreeSet<&str> = sets
         .iter()
         .filter(|set| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Context;
-use super::apply::{self, Outcome};
+use super::apply::{Outcome, Step};
 use super::dereference::{self, Found};
 use super::memory::Memory;
 use super::observe::{self, Seen};
@@ -14,7 +14,7 @@ use crate::api::names::reasons;
 use crate::api::{AgentWorkerPool, parsed};
 use crate::scaling::decision::Decision;
 use crate::scaling::time::Timestamp;
-use crate::scaling::{self, Restored, State};
+use crate::scaling::{self, State};
 
 /// A pass that ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,8 +78,8 @@ pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) ->
         return Ok(Pass { next: SOON });
     };
     let decision = decide(&found, &plan, &seen, memory, now);
-    let outcome =
-        apply::apply(context, key, &found, &spec, &plan, &seen, &decision, memory, now).await.map_err(Error::Apply)?;
+    let step = Step { context, key, found: &found, plan: &plan, decision: &decision, memory, now };
+    let outcome = step.apply(&spec, &seen).await.map_err(Error::Apply)?;
     conclude(context, key, &found, &plan, &seen, decision, outcome, memory, now).await
 }
 
@@ -115,7 +115,7 @@ async fn conclude(
     tell(context, key, &decision, &outcome);
     let news = match outcome.refusal.clone() {
         Some(refusal) => News::Refused(refusal),
-        None => News::Decided { decision, outcome, plan, seen },
+        None => News::Decided { decision: Box::new(decision), outcome, plan, seen },
     };
     update_status::update_status(context, &found.pool, Some(found), news, memory, now).await.map_err(Error::Status)?;
     Ok(Pass { next })

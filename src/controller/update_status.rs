@@ -35,7 +35,7 @@ const LISTED: usize = 10;
 #[derive(Debug)]
 pub enum News<'a> {
     Refused(Refusal),
-    Decided { decision: Decision, outcome: Outcome, plan: &'a Plan, seen: &'a Seen },
+    Decided { decision: Box<Decision>, outcome: Outcome, plan: &'a Plan, seen: &'a Seen },
 }
 
 pub async fn update_status(

@@ -87,7 +87,7 @@ pub fn validate(
         source: source(rabbitmq, spec, memory, key)?,
         settings,
         status_port: spec.status_port,
-        contract: contract(spec, rabbitmq)?,
+        contract: contract(spec, rabbitmq),
         dead_letter_queue: spec.dead_letter_queue.clone(),
         management: rabbitmq.management_uri.is_some(),
     })
@@ -239,14 +239,14 @@ fn text_key(secret: &Secret, name: &str, key: &str) -> Result<String, Refusal> {
     })
 }
 
-fn contract(spec: &parsed::Pool, rabbitmq: &parsed::RabbitMq) -> Result<Option<WorkerContract>, Refusal> {
-    let parsed::Worker::Template(template) = &spec.worker else { return Ok(None) };
+fn contract(spec: &parsed::Pool, rabbitmq: &parsed::RabbitMq) -> Option<WorkerContract> {
+    let parsed::Worker::Template(template) = &spec.worker else { return None };
     let credentials = template.login.as_ref().map(|login| SecretKeys {
         secret: login.secret.clone(),
         username_key: login.username_key.clone(),
         password_key: login.password_key.clone(),
     });
-    Ok(Some(WorkerContract {
+    Some(WorkerContract {
         container: template.container.clone(),
         uri: rabbitmq.uri.clone(),
         queue: rabbitmq.queue.clone(),
@@ -255,5 +255,5 @@ fn contract(spec: &parsed::Pool, rabbitmq: &parsed::RabbitMq) -> Result<Option<W
         status_port: spec.status_port,
         task_timeout: duration::format(spec.task_timeout),
         drain_timeout: spec.drain_timeout,
-    }))
+    })
 }

@@ -11,8 +11,8 @@ use super::tasks::Task;
 use crate::amqp;
 
 const PERSISTENT: u8 = 2;
-/// Messages whose confirms are awaited together. Larger ones gain nothing: measured on one node,
-/// 10,000 to a quorum queue take the same time with 1,000 and with 5,000.
+/// Messages whose confirms are awaited together. It hides the round trip, and no more is to be gained:
+/// measured on one node, 10,000 to a quorum queue took 1.1 to 2.5 s with 200, 1,000 and 5,000 alike.
 const BATCH: usize = 1_000;
 /// Without a confirm for this long nothing more is to be expected.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);

@@ -46,7 +46,8 @@ pub struct Snapshot {
     pub consuming: bool,
     pub in_flight: u32,
     pub running: u32,
-    pub busy_seconds: f64,
+    /// Sum over tasks of time at work, finished and running.
+    pub busy: Duration,
     pub counts: Counts,
 }
 
@@ -63,7 +64,7 @@ impl Ledger {
             consuming: books.consuming,
             in_flight: books.held.values().sum(),
             running: books.running,
-            busy_seconds: (books.finished + running).as_secs_f64(),
+            busy: books.finished + running,
             counts: books.counts,
         }
     }
@@ -137,8 +138,9 @@ impl Held {
         let mut books = self.ledger.books();
         books.running -= 1;
         books.started = books.started.saturating_sub(started);
-        books.finished += now - started;
-        now - started
+        let took = now.saturating_sub(started);
+        books.finished += took;
+        took
     }
 
     pub fn count(&self, add: impl FnOnce(&mut Counts)) {
@@ -172,11 +174,11 @@ mod tests {
         assert_eq!((ledger.in_flight(), ledger.snapshot(epoch).running), (1, 0));
         held.started();
         tokio::time::advance(Duration::from_secs(5)).await;
-        assert_eq!(ledger.snapshot(epoch).busy_seconds, 5.0);
+        assert_eq!(ledger.snapshot(epoch).busy, Duration::from_secs(5));
         assert_eq!(held.ended(), Duration::from_secs(5));
         tokio::time::advance(Duration::from_secs(5)).await;
         let snapshot = ledger.snapshot(epoch);
-        assert_eq!((snapshot.in_flight, snapshot.running, snapshot.busy_seconds), (1, 0, 5.0));
+        assert_eq!((snapshot.in_flight, snapshot.running, snapshot.busy), (1, 0, Duration::from_secs(5)));
         drop(held);
         assert_eq!(ledger.in_flight(), 0);
     }
@@ -189,10 +191,10 @@ mod tests {
         tokio::time::advance(Duration::from_secs(2)).await;
         second.started();
         tokio::time::advance(Duration::from_secs(3)).await;
-        assert_eq!(ledger.snapshot(epoch).busy_seconds, 8.0);
+        assert_eq!(ledger.snapshot(epoch).busy, Duration::from_secs(8));
         drop(first);
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(ledger.snapshot(epoch).busy_seconds, 9.0);
+        assert_eq!(ledger.snapshot(epoch).busy, Duration::from_secs(9));
     }
 
     #[tokio::test]

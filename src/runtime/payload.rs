@@ -132,10 +132,10 @@ mod tests {
     #[test]
     fn the_allow_list_of_task_types_names_what_it_allows() {
         let types = BTreeSet::from(["research".to_owned(), "review".to_owned()]);
-        let typed = |kind: Option<&str>| Message { task_type: kind.map(Into::into), ..Message::default() };
-        assert_eq!(check(&typed(Some("review")), 1000, &types), Ok(()));
-        assert!(check(&typed(Some("delete")), 1000, &types).unwrap_err().ends_with("research, review"));
-        assert!(check(&typed(None), 1000, &types).unwrap_err().contains("awp-task-type is missing"));
+        let of = |kind: Option<&str>| Message { task_type: kind.map(Into::into), ..Message::default() };
+        assert_eq!(check(&of(Some("review")), 1000, &types), Ok(()));
+        assert!(check(&of(Some("delete")), 1000, &types).unwrap_err().ends_with("research, review"));
+        assert!(check(&of(None), 1000, &types).unwrap_err().contains("awp-task-type is missing"));
     }
 
     #[test]

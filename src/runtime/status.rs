@@ -77,7 +77,7 @@ impl Shared {
             completed: Some(books.counts.completed),
             failed: Some(books.counts.failed),
             rate_limited: None,
-            busy_seconds: Some(books.busy_seconds),
+            busy_seconds: Some(books.busy.as_secs_f64()),
             memory_bytes: memory.now,
             base_memory_bytes: memory.base,
             task_peak_memory_bytes: memory.task_peak,

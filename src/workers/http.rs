@@ -123,13 +123,11 @@ fn forbidden_v4(v4: Ipv4Addr) -> bool {
 
 /// IPv4-mapped (`::ffff:a.b.c.d`) and NAT64 (`64:ff9b::a.b.c.d`) forms reach IPv4 hosts.
 fn embedded_v4(v6: Ipv6Addr) -> Option<Ipv4Addr> {
-    let nat64 = || {
-        let [a, b, c, d, e, f, high, low] = v6.segments();
-        let octets = [high.to_be_bytes(), low.to_be_bytes()].concat();
-        ([a, b, c, d, e, f] == [0x64, 0xff9b, 0, 0, 0, 0])
-            .then(|| Ipv4Addr::new(octets[0], octets[1], octets[2], octets[3]))
-    };
-    v6.to_ipv4_mapped().or_else(nat64)
+    let octets = v6.octets();
+    let (prefix, last) = octets.split_at(12);
+    let nat64 = (prefix == [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0])
+        .then(|| Ipv4Addr::from([last[0], last[1], last[2], last[3]]));
+    v6.to_ipv4_mapped().or(nat64)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The API as a user meets it: what is refused and in which words, what is accepted, and what
-//! `kubectl` shows.
+
+#![expect(clippy::unwrap_used, reason = "what is not as it should be fails the test")]
 
 mod accepted;
 mod refused;
@@ -11,8 +12,10 @@ mod views;
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use awp_testbed::ControlPlane;
+use awp_testbed::base::wait;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::OnceCell;
 
@@ -29,8 +32,13 @@ async fn cluster() -> &'static ControlPlane {
                 says(&output),
                 "customresourcedefinition.apiextensions.k8s.io/agentworkerpools.agentworkers.io created"
             );
-            let established = ["wait", "--for=condition=Established", "crd/agentworkerpools.agentworkers.io"];
-            succeed(cluster, &established, "").await;
+            // Served, and published for `kubectl explain`, a moment later.
+            wait::until("pools can be explained", Duration::from_secs(30), async || {
+                let output = kubectl(cluster, &["explain", "awp.spec"], "").await;
+                Ok(output.status.success().then_some(()))
+            })
+            .await
+            .unwrap();
         })
         .await;
     cluster

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use awp::amqp::Address;
 use awp::api::parsed::Pool;
 use awp::api::{AgentWorkerPool, schema};
+use awp::brokers::rabbitmq::Identity;
 use kube::core::cel::Validator;
 use serde_json::{Value, json};
 
@@ -89,6 +91,37 @@ fn the_examples_and_the_good_pool_of_the_table_are_accepted_and_understood() {
         let pool: AgentWorkerPool = serde_json::from_value(pool).unwrap();
         Pool::try_from(&pool.spec).unwrap();
         pool.spec.settings(None, None).unwrap();
+    }
+}
+
+/// The rules must not accept an address that the operator or a worker then cannot use.
+#[test]
+fn addresses_that_the_rules_accept_are_accepted_by_those_who_connect() {
+    for uri in [
+        "amqp://rabbitmq",
+        "amqp://rabbitmq:5672/",
+        "amqps://rabbitmq.messaging:5671/agents",
+        "amqp://10.0.0.1:5672/%2Fteam%2Fa",
+        "amqp://[::1]:5672",
+        "amqps://[fd00::1]/v-1.x_y~z",
+    ] {
+        let mut pool = table().pool;
+        pool["spec"]["broker"]["rabbitmq"]["uri"] = uri.into();
+        assert_eq!(verdict(&pool, None), Vec::<String>::new(), "{uri}");
+        Identity::new(uri, None, "u", "p", None, None).unwrap();
+        Address::parse(uri).unwrap();
+    }
+    for uri in [
+        "http://rabbitmq:15672",
+        "https://rabbitmq",
+        "https://proxy/rabbitmq/",
+        "http://[::1]:15672",
+        "http://a:15672,http://b:15672 , http://c:15672/api",
+    ] {
+        let mut pool = table().pool;
+        pool["spec"]["broker"]["rabbitmq"]["managementUri"] = uri.into();
+        assert_eq!(verdict(&pool, None), Vec::<String>::new(), "{uri}");
+        Identity::new("amqp://rabbitmq", Some(uri), "u", "p", None, None).unwrap();
     }
 }
 

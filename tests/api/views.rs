@@ -59,7 +59,7 @@ async fn kubectl_explain_tells_type_unit_default_and_an_example() {
         ("awp.spec.broker.rabbitmq.uri", &["<string>", "amqp://host[:port][/vhost]", "Default port: 5672", "Example:"]),
         ("awp.spec.scaling.maxMemory", &["<string>", "A quantity.", "Default: unlimited", "Example: 128Gi"]),
         ("awp.spec.scaling.startWithin", &["<string>", "A duration.", "Default: 60s"]),
-        ("awp.spec.scaling.mode", &["enum: Auto, Recommend, Paused", "Default: Auto"]),
+        ("awp.spec.scaling.mode", &["ENUM: Auto Recommend Paused", "Default: Auto"]),
         ("awp.spec.worker.statusPort", &["<integer>", "1 to 65535", "Example: 9464"]),
         ("awp.spec.worker.template.spec.containers", &["<[]Object>"]),
         ("awp.status.decision", &["wanted", "What the queue asks for."]),

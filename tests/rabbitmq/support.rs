@@ -143,6 +143,11 @@ impl Worker {
         Self { connection, held }
     }
 
+    /// Its connection is closed: there is nothing left to finish.
+    pub fn forget(&mut self) {
+        self.held.clear();
+    }
+
     pub async fn finish_all(&mut self) {
         for task in self.held.drain(..) {
             assert!(task.ack(lapin::options::BasicAckOptions::default()).await.unwrap());

@@ -1,5 +1,6 @@
-//! The CustomResourceDefinition, as `awp crd` prints it.
+//! The `CustomResourceDefinition`, as `awp crd` prints it.
 
+mod columns;
 pub mod pod_template;
 pub mod reference;
 pub mod rules;
@@ -20,6 +21,9 @@ pub fn crd() -> serde_json::Result<CustomResourceDefinition> {
     if let Some(schema) = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
         tidy(schema);
         root(schema);
+    }
+    if let Some(version) = crd.pointer_mut("/spec/versions/0") {
+        version["additionalPrinterColumns"] = columns::columns();
     }
     serde_json::from_value(crd)
 }
@@ -94,6 +98,9 @@ pub fn unreadable(_: &mut SchemaGenerator) -> Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::defaults;
+    use crate::api::names::secret_keys;
+    use crate::api::spec::Mode;
 
     fn walk(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
         visit(path, schema);
@@ -126,6 +133,66 @@ mod tests {
             }
         });
         assert_eq!(undescribed, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_descriptions_state_the_defaults_that_the_code_uses() {
+        let schema = schema().unwrap();
+        let described = |path: &str| {
+            let pointer = format!("/properties/{}/description", path.replace('.', "/properties/"));
+            schema.pointer(&pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{path}")).to_owned()
+        };
+        for (path, default) in [
+            ("spec.broker.rabbitmq.credentials.secretRef.usernameKey", secret_keys::USERNAME.to_owned()),
+            ("spec.broker.rabbitmq.credentials.secretRef.passwordKey", secret_keys::PASSWORD.to_owned()),
+            ("spec.drain.timeout", defaults::DRAIN_TIMEOUT.to_owned()),
+            ("spec.prefetch.auto.baseMemory", defaults::BASE_MEMORY.to_owned()),
+            ("spec.prefetch.auto.headroomPercent", defaults::HEADROOM_PERCENT.to_string()),
+            ("spec.prefetch.auto.max", defaults::PREFETCH_MAX.to_string()),
+            ("spec.prefetch.auto.min", defaults::PREFETCH_MIN.to_string()),
+            ("spec.prefetch.auto.taskMemory", defaults::TASK_MEMORY.to_owned()),
+            ("spec.scaling.maxReplicas", defaults::MAX_REPLICAS.to_string()),
+            ("spec.scaling.minReplicas", defaults::MIN_REPLICAS.to_string()),
+            ("spec.scaling.mode", format!("{:?}", Mode::default())),
+            ("spec.scaling.startWithin", defaults::START_WITHIN.to_owned()),
+            ("spec.scaling.taskDuration", defaults::TASK_DURATION.to_owned()),
+            ("spec.scaling.warmSlots", defaults::WARM_SLOTS.to_string()),
+        ] {
+            let description = described(path);
+            assert!(description.ends_with(&format!("Default: {default}")), "{path}: {description}");
+        }
+        let grace = format!("plus {}s, as terminationGracePeriodSeconds", defaults::GRACE_BEYOND_DRAIN);
+        assert!(described("spec.drain.timeout").contains(&grace));
+    }
+
+    #[test]
+    fn every_optional_setting_says_what_its_absence_means() {
+        // Members of a one-of, and what has no meaning when absent.
+        const NOT_SETTINGS: [&str; 9] = [
+            ".spec.broker.kafka",
+            ".spec.broker.rabbitmq",
+            ".spec.broker.rabbitmq.credentials",
+            ".spec.broker.rabbitmq.managementUri",
+            ".spec.broker.rabbitmq.tls",
+            ".spec.broker.sqs",
+            ".spec.prefetch.fixed",
+            ".spec.worker.targetRef",
+            ".spec.worker.template",
+        ];
+        let mut silent = vec![];
+        walk(&schema().unwrap(), "", &mut |path, schema| {
+            let (ours, below) = (path.starts_with(".spec"), path.starts_with(".spec.worker.template"));
+            for (name, property) in schema["properties"].as_object().into_iter().flatten().filter(|_| ours && !below) {
+                let required = schema["required"].as_array().is_some_and(|all| all.contains(&json!(name)));
+                let says = property["description"].as_str().is_some_and(|text| text.contains("Default: "));
+                let path = format!("{path}.{name}");
+                let group = property["properties"].is_object();
+                if !required && !says && !group && !NOT_SETTINGS.contains(&path.as_str()) {
+                    silent.push(path);
+                }
+            }
+        });
+        assert_eq!(silent, Vec::<String>::new());
     }
 
     #[test]

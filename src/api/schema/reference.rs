@@ -6,18 +6,34 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 /// Fields below these are not ours to explain.
-const FOREIGN: [&str; 4] = ["metadata", "spec.worker.template", "spec.broker.sqs", "spec.broker.kafka"];
+const FOREIGN: [&str; 3] = ["spec.worker.template", "spec.broker.sqs", "spec.broker.kafka"];
+
+const PREFACE: &str = "\
+<!-- Made by `awp crd --docs` from the schema; edit the descriptions in src/api instead. -->
+# API reference: AgentWorkerPool
+
+`agentworkers.io/v1alpha1`, short name `awp`, namespaced. `kubectl explain awp.spec` says the same.
+
+A *duration* is a number and a unit (`h`, `m`, `s`, `ms`), up to four of them: `90s`, `25m`, `1h30m`.
+A *quantity* is an amount of memory: `300Mi`, `2Gi`.
+
+Good to know:
+
+* Nothing is filled in: what `kubectl get -o yaml` shows is what was written. The one exception is `protocol: TCP` of a
+  container's port; write it out, or `kubectl apply` sees a difference every time, and a GitOps tool may.
+* Where exactly one of several members is asked for (`broker`, `prefetch`), the tool that wrote the one can write the
+  other. `kubectl apply` without `--server-side` cannot take away what `kubectl apply --server-side` or `kubectl create`
+  wrote: use `kubectl replace` there.
+* `kubectl scale awp/POOL --replicas=N` writes `spec.scaling.holdReplicas`, a manual hold; `awp release POOL` ends it, and
+  so does an apply that drops a whole `scaling` block it had written before. Without a hold the scale subresource answers
+  with an error, so no HorizontalPodAutoscaler works on a pool.
+* In the pod template a fraction needs quotes: `cpu: \"0.5\"` or `cpu: 500m`.
+";
 
 /// The whole page.
 pub fn markdown() -> serde_json::Result<String> {
     let schema = super::schema()?;
-    let mut page = String::from(
-        "<!-- Made by `awp crd --docs` from the schema; edit the descriptions in src/api instead. -->\n\
-         # API reference: AgentWorkerPool\n\n\
-         `agentworkers.io/v1alpha1`, short name `awp`, namespaced. `kubectl explain awp.spec` says the same.\n\n\
-         A *duration* is a number and a unit (`h`, `m`, `s`, `ms`), up to four of them: `90s`, `25m`, `1h30m`. \
-         A *quantity* is an amount of memory: `300Mi`, `2Gi`.\n",
-    );
+    let mut page = PREFACE.to_owned();
     for part in ["spec", "status"] {
         object(&mut page, part, &schema["properties"][part]);
     }
@@ -25,20 +41,31 @@ pub fn markdown() -> serde_json::Result<String> {
 }
 
 fn object(page: &mut String, path: &str, schema: &Value) {
-    let Some(properties) = properties(schema).filter(|_| !FOREIGN.contains(&path)) else { return };
+    let Some(properties) = properties(schema) else { return };
+    let foreign = FOREIGN.contains(&path);
+    let rules = if foreign { rules_below("", schema) } else { rules(schema) };
+    if foreign && rules.is_empty() {
+        return;
+    }
     // Writing to a string cannot fail.
-    let _ = write!(page, "\n## {path}\n\n{}\n\n| field | type | |\n|---|---|---|\n", text(schema));
+    let _ = write!(page, "\n## {path}\n\n{}\n", text(schema));
+    if !foreign {
+        table(page, path, schema, properties);
+    }
+    if !rules.is_empty() {
+        let _ = write!(page, "\nRules, in the words of a refusal:\n\n{rules}");
+    }
+    for (name, property) in properties.iter().filter(|_| !foreign) {
+        object(page, &format!("{path}.{name}"), property);
+    }
+}
+
+fn table(page: &mut String, path: &str, schema: &Value, properties: &Map<String, Value>) {
+    page.push_str("\n| field | type | |\n|---|---|---|\n");
     for (name, property) in properties {
         let required = if is_required(schema, name) { ", required" } else { "" };
         let _ =
             writeln!(page, "| `{name}` | {}{required} | {} |", type_of(path, name, property), cell(&text(property)));
-    }
-    let rules = messages(schema);
-    if !rules.is_empty() {
-        let _ = write!(page, "\nRules, in the words of a refusal:\n\n{rules}");
-    }
-    for (name, property) in properties {
-        object(page, &format!("{path}.{name}"), property);
     }
 }
 
@@ -55,11 +82,7 @@ fn is_required(schema: &Value, name: &str) -> bool {
 fn type_of(path: &str, name: &str, schema: &Value) -> String {
     let field = format!("{path}.{name}");
     if FOREIGN.contains(&field.as_str()) {
-        return if name == "template" {
-            "[pod template](https://kubernetes.io/docs/concepts/workloads/pods/#pod-templates)".into()
-        } else {
-            "object".into()
-        };
+        return if name == "template" { "[pod template](#specworkertemplate)".into() } else { "object".into() };
     }
     if properties(schema).is_some() {
         let anchor: String = field.chars().filter(|c| *c != '.').collect::<String>().to_lowercase();
@@ -90,14 +113,31 @@ fn cell(text: &str) -> String {
 }
 
 /// What the rules of an object say, each with the field it is about.
-fn messages(schema: &Value) -> String {
-    let rules = schema["x-kubernetes-validations"].as_array();
-    rules.into_iter().flatten().fold(String::new(), |mut list, rule| {
+fn rules(schema: &Value) -> String {
+    rules_of("", schema)
+}
+
+/// The same of everything below it.
+fn rules_below(path: &str, schema: &Value) -> String {
+    let mut list = rules_of(path, schema);
+    if schema["items"].is_object() {
+        list.push_str(&rules_below(&format!("{path}[]"), &schema["items"]));
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        list.push_str(&rules_below(&format!("{path}.{name}"), property));
+    }
+    list
+}
+
+fn rules_of(path: &str, schema: &Value) -> String {
+    let mut list = String::new();
+    for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+        let field = format!("{path}{}", rule["fieldPath"].as_str().unwrap_or_default());
         let message = rule["message"].as_str().unwrap_or_default();
-        let _ = match rule["fieldPath"].as_str() {
-            Some(field) => writeln!(list, "* `{}`: {message}", field.trim_start_matches('.')),
-            None => writeln!(list, "* {message}"),
+        let _ = match field.trim_start_matches('.') {
+            "" => writeln!(list, "* {message}"),
+            field => writeln!(list, "* `{field}`: {message}"),
         };
-        list
-    })
+    }
+    list
 }

@@ -113,7 +113,7 @@ pub fn rabbitmq() -> Vec<Rule> {
         )
         .field_path(".uri"),
         forbidden(
-            "!has(self.tls) || !has(self.managementUri) || !self.managementUri.startsWith('http://')",
+            "!has(self.tls) || !has(self.managementUri) || !self.managementUri.contains('http://')",
             "tls needs an encrypted address: write https://, or leave tls out",
         )
         .field_path(".managementUri"),

@@ -35,8 +35,9 @@ pub struct RabbitMq {
     /// Example: amqps://rabbitmq.messaging:5671/agents
     #[schemars(length(min = 1, max = 1100))]
     pub uri: String,
-    /// `http[s]://host:port` of the management API, without credentials. With it the operator sees
-    /// tasks in process; without it only workers that set statusPort tell.
+    /// `http[s]://host:port` of the management API, without credentials; several nodes of one
+    /// cluster separated by commas, tried in this order. With it the operator sees tasks in process;
+    /// without it only workers that set statusPort tell.
     /// Example: https://rabbitmq.messaging:15671
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1100))]

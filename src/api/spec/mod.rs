@@ -4,6 +4,8 @@
 //! and an example. No field has a schema default: in or below a one-of, a persisted default makes
 //! switching members fail. Defaults are applied by [`super::settings`] alone.
 
+#![expect(clippy::doc_markdown, reason = "kubectl prints the text as it stands, backticks included")]
+
 mod broker;
 mod scaling;
 mod worker;
@@ -32,69 +34,6 @@ use super::status::AgentWorkerPoolStatus;
     derive = "PartialEq",
     doc = "A pool of workers for the tasks of one queue. The operator decides how many workers run, so that a \
            task starts within spec.scaling.startWithin, and never stops one that is busy.",
-    printcolumn(
-        name = "Backlog",
-        type_ = "integer",
-        json_path = ".status.backlog.ready",
-        description = "Tasks that wait for a worker"
-    ),
-    printcolumn(
-        name = "In-Flight",
-        type_ = "integer",
-        json_path = ".status.backlog.inFlight",
-        description = "Tasks in process"
-    ),
-    printcolumn(
-        name = "Wanted",
-        type_ = "integer",
-        json_path = ".status.decision.wanted",
-        description = "Workers the queue asks for"
-    ),
-    printcolumn(
-        name = "Granted",
-        type_ = "integer",
-        json_path = ".status.decision.granted",
-        description = "What the limits leave of it"
-    ),
-    printcolumn(
-        name = "Replicas",
-        type_ = "integer",
-        json_path = ".status.replicas",
-        description = "Granted workers and those that still finish their tasks"
-    ),
-    printcolumn(
-        name = "Ready",
-        type_ = "integer",
-        json_path = ".status.readyReplicas",
-        description = "Workers that are ready"
-    ),
-    printcolumn(
-        name = "Bound-By",
-        type_ = "string",
-        json_path = ".status.decision.boundBy",
-        description = "What decided the number"
-    ),
-    printcolumn(
-        name = "Hold",
-        type_ = "integer",
-        json_path = ".spec.scaling.holdReplicas",
-        description = "Manual hold; awp release ends it"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(
-        name = "Trust",
-        type_ = "string",
-        json_path = ".status.backlog.trust",
-        description = "Known, Stale or Unknown",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = ".status.decision.reason",
-        description = "Why, in one line",
-        priority = 1
-    ),
     scale(
         spec_replicas_path = ".spec.scaling.holdReplicas",
         status_replicas_path = ".status.replicas",

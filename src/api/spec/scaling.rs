@@ -65,7 +65,7 @@ pub struct Scaling {
     pub max_replicas: Option<u32>,
     /// Most tasks in flight, whole pool, 1 to 1000000. Default: unlimited. Example: 240
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1000000))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub max_concurrency: Option<u32>,
     /// Most memory, as the sum of the pods' memory limits, terminating pods included. A quantity.
     /// Default: unlimited. Example: 128Gi
@@ -82,7 +82,7 @@ pub struct Scaling {
     pub task_duration: Option<String>,
     /// Free slots (workers × prefetch) to keep beyond the demand, 0 to 100000. Default: 0
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 100000))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub warm_slots: Option<u32>,
     /// Workers go only when none of the last such period needed them. A duration, 0s is allowed.
     /// Default: the learned start-up time, at least 10s

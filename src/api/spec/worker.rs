@@ -12,7 +12,9 @@ use crate::api::schema::{self, pod_template, rules};
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::worker()))]
 pub struct Worker {
-    /// A pod template, as in a Deployment. The operator owns a Deployment named after the pool.
+    /// A pod template, as in a Deployment (`kubectl explain deployment.spec.template`). The operator
+    /// owns a Deployment named after the pool. At most 16 containers, 16 init containers, 128
+    /// volumes, and 128 variables and mounts per container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "pod_template::schema")]
     pub template: Option<PodTemplateSpec>,

@@ -99,6 +99,13 @@ pub fn connection_refused(address: &str) -> Unknown {
 
 // One queue.
 
+pub fn invalid_queue(longest: usize) -> Unknown {
+    misconfigured(
+        "InvalidQueueName",
+        format!("a queue's name has 1 to {longest} bytes and no line break: correct it in the pool"),
+    )
+}
+
 pub fn queue_missing(queue: &str, vhost: &str) -> Unknown {
     misconfigured(
         "QueueMissing",
@@ -124,6 +131,14 @@ pub fn queue_exclusive(queue: &str) -> Unknown {
 
 pub fn queue_forbidden(queue: &str, user: &str) -> Unknown {
     misconfigured("QueueForbidden", format!("user {user:?} may not look at queue {queue:?}: give it permission"))
+}
+
+pub fn stream() -> Unknown {
+    misconfigured(
+        "QueueTypeUnsupported",
+        "the queue is a stream, which keeps what was consumed, so it has no backlog: use a quorum or a classic queue"
+            .to_owned(),
+    )
 }
 
 pub fn zero_unconfirmed() -> Unknown {

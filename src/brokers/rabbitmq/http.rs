@@ -151,10 +151,14 @@ impl Http {
 }
 
 async fn bounded(base: &str, mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Failure> {
+    let too_large = || Failure::Broker(errors::management_unreachable(base, "its answer is unreasonably large"));
+    if response.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| Failure::Broker(unreachable(base, &error)))? {
         if body.len() + chunk.len() > limit {
-            return Err(Failure::Broker(errors::management_unreachable(base, "its answer is unreasonably large")));
+            return Err(too_large());
         }
         body.extend_from_slice(&chunk);
     }

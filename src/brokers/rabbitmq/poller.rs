@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::identity::Identity;
 use super::watch::Watch;
 use super::{Source, lanes, management};
-use crate::brokers::{Gaps, Interest, QueueFacts, Subscription};
+use crate::brokers::{BrokerStatus, Gaps, Interest, QueueFacts, Subscription};
 use crate::clock::Clock;
 use crate::scaling::observation::QueueReading;
 
@@ -38,6 +38,7 @@ impl Load {
 /// Reads for one identity as long as it lives: dropping it ends its tasks and connections.
 #[derive(Debug)]
 pub struct Poller {
+    uri: String,
     watch: Arc<Watch>,
     load: Arc<Load>,
     end: CancellationToken,
@@ -61,7 +62,12 @@ impl Poller {
                 }
             });
         }
-        Arc::new(Self { watch, load, end })
+        Arc::new(Self { uri: identity.uri.clone(), watch, load, end })
+    }
+
+    pub fn status(&self) -> BrokerStatus {
+        let (subscriptions, amqp, management) = self.watch.status();
+        BrokerStatus { uri: self.uri.clone(), subscriptions, amqp, management }
     }
 
     pub fn subscribe(self: &Arc<Self>, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription> {

@@ -31,12 +31,15 @@ struct Table {
     next_id: u64,
     /// Why there is no AMQP connection.
     broken: Option<Unknown>,
+    /// Why the management API cannot be read.
+    unlisted: Option<Unknown>,
     by_worker_gap: Option<Unknown>,
     facts_gap: Option<Unknown>,
 }
 
 /// What the pools of one identity want of its management API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of wishes, each there or not")]
 pub struct Wants {
     pub in_flight: bool,
     pub by_worker: bool,
@@ -57,16 +60,20 @@ impl Watch {
 
     pub fn subscribe(&self, queue: &str, dead_letter_queue: Option<String>, wake: Arc<Notify>) -> u64 {
         let mut table = self.lock();
-        let Table { queues, next_id, broken, .. } = &mut *table;
+        let Table { queues, next_id, broken, unlisted, .. } = &mut *table;
         *next_id += 1;
         let watched = queues.entry(queue.to_owned()).or_insert_with(|| {
             let mut belief = Belief::new(self.listable);
             if let Some(why) = broken {
                 belief.declare_failed(why.clone(), false, self.clock.now());
             }
+            if let Some(why) = unlisted {
+                belief.list_failed(why.clone());
+            }
             Watched::new(belief)
         });
-        let subscriber = Subscriber { wake, interest: Interest::default(), dead_letter_queue, said: None };
+        let subscriber =
+            Subscriber { wake, interest: Interest::default(), dead_letter_queue, said: Default::default() };
         watched.subscribers.insert(*next_id, subscriber);
         let id = *next_id;
         drop(table);
@@ -176,6 +183,21 @@ impl Watch {
         }
     }
 
+    /// The management API answers (`None`), or does not and why.
+    pub fn set_unlisted(&self, unlisted: Option<&Unknown>) {
+        self.lock().unlisted = unlisted.cloned();
+        if let Some(why) = unlisted {
+            self.update_all(|_, watched, _| watched.belief.list_failed(why.clone()));
+        }
+    }
+
+    /// For people and metrics: subscriptions, and why either source fails.
+    pub fn status(&self) -> (usize, Option<Unknown>, Option<Unknown>) {
+        let table = self.lock();
+        let subscriptions = table.queues.values().map(|watched| watched.subscribers.len()).sum();
+        (subscriptions, table.broken.clone(), table.unlisted.clone())
+    }
+
     /// The queues that hold dead letters of watched ones.
     pub fn dead_letter_queues(&self) -> HashSet<String> {
         let table = self.lock();
@@ -191,11 +213,19 @@ impl Watch {
     }
 
     pub fn set_by_worker_gap(&self, gap: Option<Unknown>) {
-        self.lock().by_worker_gap = gap;
+        let mut table = self.lock();
+        if table.by_worker_gap != gap {
+            table.by_worker_gap = gap;
+            table.queues.values().filter(|watched| watched.wants_workers()).for_each(Watched::wake_all);
+        }
     }
 
     pub fn set_facts_gap(&self, gap: Option<Unknown>) {
-        self.lock().facts_gap = gap;
+        let mut table = self.lock();
+        if table.facts_gap != gap {
+            table.facts_gap = gap;
+            table.queues.values().for_each(Watched::wake_all);
+        }
     }
 
     pub fn wants(&self) -> Wants {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::belief::{Belief, same};
+use super::belief::{Belief, Outline};
 use crate::brokers::{Interest, QueueFacts};
 use crate::scaling::observation::{Counted, QueueReading};
 use crate::scaling::time::Timestamp;
@@ -49,8 +49,8 @@ pub struct Subscriber {
     pub interest: Interest,
     /// Named by the pool; `None` = found from the queue's settings.
     pub dead_letter_queue: Option<String>,
-    /// The reading when it was last woken.
-    pub said: Option<QueueReading>,
+    /// What it was last woken for.
+    pub said: (Outline, Option<u64>),
 }
 
 impl Watched {
@@ -89,27 +89,39 @@ impl Watched {
         subscriber.dead_letter_queue.as_deref().or_else(found)
     }
 
+    fn depth(&self, subscriber: &Subscriber, depths: &Depths, now: Timestamp) -> Option<u64> {
+        let depth = depths.get(self.dead_letter_queue(subscriber)?)?;
+        (now.since(depth.at) <= DEPTH_EXPIRES).then_some(depth.count)
+    }
+
     pub fn reading(&self, id: u64, depths: &Depths, now: Timestamp) -> Option<QueueReading> {
         let subscriber = self.subscribers.get(&id)?;
         let mut reading = self.belief.reading(self.has_workers(), now)?;
         if let QueueReading::Known(counts) = &mut reading {
-            let depth = self.dead_letter_queue(subscriber).and_then(|queue| depths.get(queue));
-            counts.dead_letters = depth.filter(|depth| now.since(depth.at) <= DEPTH_EXPIRES).map(|depth| depth.count);
+            counts.dead_letters = self.depth(subscriber, depths, now);
         }
         Some(reading)
     }
 
-    /// Wakes every pool whose reading says something else than when it was last woken.
+    /// Wakes every pool for whom something else is true than when it was last woken.
     pub fn settle(&mut self, depths: &Depths, now: Timestamp) {
-        let ids: Vec<u64> = self.subscribers.keys().copied().collect();
-        for id in ids {
-            let reading = self.reading(id, depths, now);
-            if let Some(subscriber) = self.subscribers.get_mut(&id) {
-                if !same(reading.as_ref(), subscriber.said.as_ref()) {
-                    subscriber.wake.notify_one();
-                }
-                subscriber.said = reading;
+        let outline = self.belief.outline_of_change(self.has_workers(), now);
+        let depths: Vec<_> =
+            self.subscribers.iter().map(|(id, subscriber)| (*id, self.depth(subscriber, depths, now))).collect();
+        for (id, depth) in depths {
+            if let Some(subscriber) = self.subscribers.get_mut(&id)
+                && (subscriber.said.0 != outline || subscriber.said.1 != depth)
+            {
+                subscriber.wake.notify_one();
+                subscriber.said = (outline.clone(), depth);
             }
+        }
+    }
+
+    /// Wakes every pool: facts or gaps changed.
+    pub fn wake_all(&self) {
+        for subscriber in self.subscribers.values() {
+            subscriber.wake.notify_one();
         }
     }
 }

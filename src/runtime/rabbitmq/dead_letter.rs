@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::{AMQPValue, FieldTable, LongString};
+use lapin::types::{AMQPValue, LongString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::Mutex;
 
@@ -126,9 +126,11 @@ impl Link {
 /// They stay readable under other names.
 fn properties(letter: &Letter<'_>) -> BasicProperties {
     let original = letter.properties;
-    let mut headers = original.headers().clone().unwrap_or_default();
-    for routing in ["CC", "BCC"] {
-        headers = renamed(headers, routing, &format!("awp-original-{}", routing.to_lowercase()));
+    let mut headers = original.headers().as_ref().map(|headers| headers.inner().clone()).unwrap_or_default();
+    for (acts, rests) in [("CC", "awp-original-cc"), ("BCC", "awp-original-bcc")] {
+        if let Some(queues) = headers.remove(acts) {
+            headers.insert(rests.into(), queues);
+        }
     }
     let mut note = |name: &str, value: AMQPValue| {
         headers.insert(name.into(), value);
@@ -146,7 +148,7 @@ fn properties(letter: &Letter<'_>) -> BasicProperties {
     note("awp-failed-at", AMQPValue::Timestamp(unix_seconds(letter.failed_at)));
 
     let mut copy = BasicProperties::default()
-        .with_headers(headers)
+        .with_headers(headers.into())
         .with_delivery_mode(PERSISTENT)
         .with_message_id(letter.message.id.as_str().into());
     macro_rules! keep {
@@ -162,14 +164,6 @@ fn properties(letter: &Letter<'_>) -> BasicProperties {
     copy
 }
 
-fn renamed(headers: FieldTable, from: &str, to: &str) -> FieldTable {
-    let mut map = headers.inner().clone();
-    if let Some(value) = map.remove(from) {
-        map.insert(to.into(), value);
-    }
-    map.into()
-}
-
 fn bounded(reason: &str) -> &str {
     let ends = (0..=reason.len().min(LONGEST_REASON)).rev();
     &reason[..ends.into_iter().find(|&end| reason.is_char_boundary(end)).unwrap_or_default()]
@@ -181,6 +175,8 @@ fn unix_seconds(time: SystemTime) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use lapin::types::FieldTable;
+
     use super::*;
 
     #[test]

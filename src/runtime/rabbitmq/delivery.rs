@@ -91,12 +91,12 @@ impl Delivery for Delivered {
     }
 
     fn ack(&self) -> BoxFuture<'_, Settled> {
-        async { settled(self.acker.ack(BasicAckOptions::default()).await) }.boxed()
+        async { settled(&self.acker.ack(BasicAckOptions::default()).await) }.boxed()
     }
 
     fn release(&self) -> BoxFuture<'_, Settled> {
         let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        async move { settled(self.acker.nack(options).await) }.boxed()
+        async move { settled(&self.acker.nack(options).await) }.boxed()
     }
 
     fn dead_letter<'a>(&'a self, reason: &'a str) -> BoxFuture<'a, Result<(), DeadLetterError>> {
@@ -112,7 +112,7 @@ impl Delivery for Delivered {
 }
 
 /// lapin answers `Ok(false)` where the channel is dead: nothing was acknowledged.
-fn settled(answer: lapin::Result<bool>) -> Settled {
+fn settled(answer: &lapin::Result<bool>) -> Settled {
     if matches!(answer, Ok(true)) { Settled::Yes } else { Settled::Lost }
 }
 

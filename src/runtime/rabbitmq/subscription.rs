@@ -47,15 +47,12 @@ pub(super) async fn open(
     let connection =
         amqp::connect(&endpoint, CONNECT_TIMEOUT).await.map_err(|error| SubscribeError(error.to_string()))?;
     let subscribed = async {
-        let channel = connection.create_channel().await?;
+        let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
         let consumer = consume(&channel, &settings, slots).await?;
-        Ok::<_, lapin::Error>((channel, consumer))
+        Ok::<_, String>((channel, consumer))
     };
-    let refused = |cause: &dyn std::fmt::Display| {
-        SubscribeError(format!("the queue {:?} gives no tasks: {cause}", settings.queue))
-    };
-    match tokio::time::timeout(CONNECT_TIMEOUT, subscribed).await {
-        Ok(Ok((channel, consumer))) => Ok(Taking {
+    match subscribed.await {
+        Ok((channel, consumer)) => Ok(Taking {
             dead_letters,
             connection,
             channel,
@@ -65,27 +62,30 @@ pub(super) async fn open(
             ended: false,
             stopping: false,
             lost: CancellationToken::new(),
-            settings: settings.clone(),
+            settings,
         }),
-        Ok(Err(error)) => {
+        Err(cause) => {
             farewell(&connection).await;
-            Err(refused(&error))
-        }
-        Err(_) => {
-            farewell(&connection).await;
-            Err(refused(&format_args!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))
+            Err(SubscribeError(format!("the queue {:?} gives no tasks: {cause}", settings.queue)))
         }
     }
 }
 
 /// The tag is the same each time: a quorum queue then counts what an earlier consumer of this
 /// channel still holds against the prefetch.
-async fn consume(channel: &Channel, settings: &Settings, slots: u16) -> lapin::Result<Consumer> {
-    // Per consumer. Prefetch = tasks at once: what is fetched beyond would wait here, its
-    // acknowledgement timeout running, while other workers are free.
-    channel.basic_qos(slots, BasicQosOptions { global: false }).await?;
+async fn consume(channel: &Channel, settings: &Settings, slots: u16) -> Result<Consumer, String> {
     let (queue, tag) = (settings.queue.as_str().into(), settings.name.as_str().into());
-    channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default()).await
+    let consuming = async {
+        // Per consumer. Prefetch = tasks at once: what is fetched beyond would wait here, its
+        // acknowledgement timeout running, while other workers are free.
+        channel.basic_qos(slots, BasicQosOptions { global: false }).await?;
+        channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default()).await
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, consuming).await {
+        Ok(consumer) => consumer.map_err(|error| error.to_string()),
+        // A quorum queue without a leader answers nothing.
+        Err(_) => Err(format!("no answer within {} s; it may be without a leader", CONNECT_TIMEOUT.as_secs())),
+    }
 }
 
 async fn farewell(connection: &Connection) {
@@ -133,7 +133,7 @@ impl Taking {
                 true
             }
             Err(error) => {
-                warn!(%error, "not subscribed");
+                warn!(error, "not subscribed");
                 false
             }
         }
@@ -177,7 +177,7 @@ impl Subscription for Taking {
                     info!(slots, "taking more tasks at once");
                 }
                 // The next call of `next` finds the channel dead, or tries again.
-                Err(error) => warn!(%error, "not subscribed"),
+                Err(error) => warn!(error, "not subscribed"),
             }
         }
         .boxed()

@@ -6,12 +6,15 @@
 
 pub mod base;
 pub mod control_plane;
+pub mod demo;
 pub mod install;
 pub mod kwok;
+pub mod operator;
 pub mod process_node;
 pub mod rabbitmq;
 
 pub use control_plane::{ControlPlane, control_plane};
 pub use kwok::Kwok;
+pub use operator::Operator;
 pub use process_node::ProcessNode;
 pub use rabbitmq::{RabbitMq, rabbitmq};

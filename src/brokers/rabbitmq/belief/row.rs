@@ -20,6 +20,10 @@ impl Row {
         self.queue_type.as_deref() == Some("classic")
     }
 
+    pub(super) fn is_stream(&self) -> bool {
+        self.queue_type.as_deref() == Some("stream")
+    }
+
     pub(super) fn is_running(&self) -> bool {
         // Classic queues are also `idle` (hibernating) and `flow` (slowing publishers) in health.
         matches!(self.state.as_deref(), Some("running" | "idle" | "flow"))

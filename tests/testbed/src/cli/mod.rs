@@ -1,12 +1,13 @@
 //! The command line.
 
 mod install;
+mod up;
 
 use anyhow::Result;
-use awp_testbed::process_node;
+use awp_testbed::{demo, process_node};
 use clap::{Parser, Subcommand};
 
-/// Real servers for the project's tests: etcd, Kubernetes and `RabbitMQ` on this machine's loopback address.
+/// Real servers for the project's tests: etcd, Kubernetes and RabbitMQ on this machine's loopback address.
 #[derive(Debug, Parser)]
 #[command(name = "testbed", version)]
 struct Testbed {
@@ -16,13 +17,22 @@ struct Testbed {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Install(install::Args),
+    Up(up::Args),
     Node(process_node::cli::Args),
 }
 
 pub fn run() -> Result<()> {
     match Testbed::parse().command {
+        Command::Demo(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let ended = runtime.block_on(demo::run(args));
+            runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+            ended
+        }
         Command::Install(args) => install::run(&args),
+        Command::Up(args) => up::run(&args),
         Command::Node(args) => process_node::cli::run(args),
     }
 }

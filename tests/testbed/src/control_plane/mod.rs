@@ -35,9 +35,9 @@ pub struct ControlPlane {
     admin: kube::Config,
     namespaces: AtomicU32,
     api_server: Mutex<Option<Server>>,
-    _etcd: Server,
-    _controller_manager: Server,
-    _scheduler: Server,
+    etcd: Server,
+    controller_manager: Server,
+    scheduler: Server,
     scratch: Scratch,
 }
 
@@ -85,9 +85,9 @@ impl ControlPlane {
             admin,
             namespaces: AtomicU32::new(0),
             api_server: Mutex::new(Some(api_server)),
-            _etcd: etcd,
-            _controller_manager: controller_manager,
-            _scheduler: scheduler,
+            etcd,
+            controller_manager,
+            scheduler,
             scratch,
         };
         control_plane.wait_for_service_account("default").await?;
@@ -139,6 +139,11 @@ impl ControlPlane {
         let accounts = Api::<ServiceAccount>::namespaced(self.admin(), namespace);
         let what = format!("the ServiceAccount default in namespace {namespace} appears");
         wait::until(&what, Duration::from_secs(30), async || Ok(accounts.get_opt("default").await?.map(drop))).await
+    }
+
+    /// The folder of kubectl and helm.
+    pub fn tools(&self) -> PathBuf {
+        self.programs.folder()
     }
 
     /// The path of a program built with the control plane.
@@ -213,5 +218,12 @@ impl ControlPlane {
     /// The logs of the servers, one file each.
     pub fn logs(&self) -> PathBuf {
         self.scratch.path().join("logs")
+    }
+
+    /// Ends it and waits until nothing of it is left. Dropping it does the same without waiting.
+    pub async fn shut_down(self) -> Result<()> {
+        let Self { api_server, etcd, controller_manager, scheduler, scratch, .. } = self;
+        drop((api_server, etcd, controller_manager, scheduler));
+        scratch.finish().await
     }
 }

@@ -47,6 +47,11 @@ impl Programs {
         own.unwrap_or_else(|| self.built.join(name))
     }
 
+    /// Where those are that were built here.
+    pub fn folder(&self) -> PathBuf {
+        self.built.clone()
+    }
+
     fn missing(&self) -> Vec<&'static str> {
         PACKAGES.iter().map(|(name, _)| *name).filter(|name| !self.path(name).is_file()).collect()
     }

@@ -23,8 +23,8 @@ const LABEL: (&str, &str) = ("awp-testbed", "kwok");
 #[derive(Debug)]
 pub struct Kwok {
     nodes: Vec<String>,
-    _server: Server,
-    _scratch: Scratch,
+    server: Server,
+    scratch: Scratch,
 }
 
 impl Kwok {
@@ -58,7 +58,18 @@ impl Kwok {
                 Ok(())
             })
             .await?;
-        Ok(Self { nodes: names, _server: server, _scratch: scratch })
+        Ok(Self { nodes: names, server, scratch })
+    }
+
+    /// Ends it and waits until nothing of it is left; the Node objects stay.
+    pub async fn shut_down(self) -> Result<()> {
+        drop(self.server);
+        self.scratch.finish().await
+    }
+
+    /// The folder of its log.
+    pub fn logs(&self) -> std::path::PathBuf {
+        self.scratch.path().join("logs")
     }
 
     pub fn nodes(&self) -> &[String] {

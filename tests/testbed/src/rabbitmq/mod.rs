@@ -135,6 +135,16 @@ impl RabbitMq {
         self.node.start_again().await
     }
 
+    /// Ends the node and waits until nothing of it is left. Dropping it does the same without waiting.
+    pub async fn shut_down(self) -> Result<()> {
+        self.node.shut_down().await
+    }
+
+    /// The folder of the node's logs.
+    pub fn logs(&self) -> std::path::PathBuf {
+        self.node.logs()
+    }
+
     /// Stops the management plugin; AMQP goes on.
     pub async fn stop_management(&self) -> Result<()> {
         self.node.set_management(false).await

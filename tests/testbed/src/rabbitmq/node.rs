@@ -38,7 +38,7 @@ pub struct Node {
     programs: Programs,
     options: Options,
     server: Mutex<Option<Server>>,
-    _epmd: Server,
+    epmd: Server,
     scratch: Scratch,
 }
 
@@ -62,7 +62,7 @@ impl Node {
             programs,
             options,
             server: Mutex::new(None),
-            _epmd: epmd,
+            epmd,
             scratch,
         };
         node.start_again().await?;
@@ -97,6 +97,16 @@ impl Node {
 
     pub async fn kill(&self) -> Result<()> {
         self.server.lock().await.take().context("the RabbitMQ node does not run")?.kill().await
+    }
+
+    pub async fn shut_down(self) -> Result<()> {
+        let Self { server, epmd, scratch, .. } = self;
+        drop((server, epmd));
+        scratch.finish().await
+    }
+
+    pub fn logs(&self) -> PathBuf {
+        self.scratch.path().join("logs")
     }
 
     /// Stops or starts the application inside the running server: the plugin stays enabled for the next start.

@@ -1,0 +1,140 @@
+use super::*;
+use crate::api::AgentWorkerPool;
+
+const PLANTED: &str = "planted-hunter2";
+
+/// The smallest pool with parts of it replaced.
+fn parse(replace: &[(&str, &str)]) -> Result<Pool, Invalid> {
+    let smallest = "broker: { rabbitmq: { uri: 'amqp://rabbitmq', queues: [tasks] } }
+worker: { template: { spec: { containers: [{ name: agent }, { name: cache }] } } }";
+    let text = replace.iter().fold(smallest.to_owned(), |text, (old, new)| {
+        assert!(text.contains(old), "{old}");
+        text.replace(old, new)
+    });
+    Pool::try_from(&serde_saphyr::from_str::<AgentWorkerPoolSpec>(&text).unwrap())
+}
+
+fn template_of(pool: Pool) -> Template {
+    match pool.worker {
+        Worker::Template(template) => *template,
+        Worker::TargetRef(target) => panic!("{target:?}"),
+    }
+}
+
+#[test]
+fn the_smallest_pool_gets_the_documented_defaults() {
+    let pool = parse(&[]).unwrap();
+    let Broker::RabbitMq(rabbitmq) = &pool.broker;
+    assert_eq!((rabbitmq.uri.as_str(), rabbitmq.queue.as_str()), ("amqp://rabbitmq", "tasks"));
+    assert_eq!((pool.status_port, pool.task_timeout, pool.drain_timeout), (None, 1800.0, 1800.0));
+    assert_eq!(pool.dead_letter_queue, None);
+    let template = template_of(pool);
+    assert_eq!((template.container.as_str(), template.memory_container.as_str()), ("agent", "agent"));
+}
+
+#[test]
+fn a_bare_slash_at_the_end_of_the_address_is_taken_off() {
+    let Broker::RabbitMq(rabbitmq) = parse(&[("amqp://rabbitmq", "amqp://rabbitmq:5672/")]).unwrap().broker;
+    assert_eq!(rabbitmq.uri, "amqp://rabbitmq:5672");
+    let Broker::RabbitMq(rabbitmq) = parse(&[("amqp://rabbitmq", "amqp://rabbitmq/agents")]).unwrap().broker;
+    assert_eq!(rabbitmq.uri, "amqp://rabbitmq/agents");
+}
+
+#[test]
+fn the_memory_container_is_the_consumer_unless_named() {
+    let template = template_of(parse(&[("worker: {", "worker: { container: cache,")]).unwrap());
+    assert_eq!((template.container.as_str(), template.memory_container.as_str()), ("cache", "cache"));
+    let template = template_of(parse(&[("worker: {", "worker: { memoryContainer: cache,")]).unwrap());
+    assert_eq!((template.container.as_str(), template.memory_container.as_str()), ("agent", "cache"));
+}
+
+#[test]
+fn workers_log_in_as_the_operator_unless_they_have_a_login() {
+    let broker = ("queues:", "credentials: { secretRef: { name: reader, usernameKey: user } }, queues:");
+    let reader =
+        Login { secret: "reader".into(), username_key: "user".into(), password_key: secret_keys::PASSWORD.into() };
+    assert_eq!(template_of(parse(&[broker]).unwrap()).login, Some(reader));
+    let worker = ("worker: {", "worker: { credentials: { secretRef: { name: own } },");
+    assert_eq!(template_of(parse(&[broker, worker]).unwrap()).login.unwrap().secret, "own");
+}
+
+#[test]
+fn a_target_keeps_its_name_and_containers() {
+    let target = (
+        "template: { spec: { containers: [{ name: agent }, { name: cache }] } } }",
+        "targetRef: { apiVersion: apps/v1, kind: Deployment, name: billing }, memoryContainer: agent }
+prefetch: { fixed: 1 }",
+    );
+    let expected = TargetRef { name: "billing".into(), container: None, memory_container: Some("agent".into()) };
+    assert_eq!(parse(&[target]).unwrap().worker, Worker::TargetRef(expected));
+}
+
+#[test]
+fn what_an_older_crd_lets_through_is_refused_with_the_remedy_and_without_secrets() {
+    const TEMPLATE: &str = "template: { spec: { containers: [{ name: agent }, { name: cache }] } }";
+    const URI: &str = "'amqp://rabbitmq'";
+    const TARGET: &str = "targetRef: { apiVersion: apps/v1, kind: Deployment, name: x }";
+    for (old, new, message) in [
+        ("rabbitmq: {", "sqs: {}, rabbitmq: {", "spec.broker: write exactly one of"),
+        (URI, "'amqp://a:planted-hunter2@b'", "spec.broker.rabbitmq.uri: write it without credentials"),
+        (
+            URI,
+            "'amqp://b', managementUri: 'http://a:planted-hunter2@b'",
+            "spec.broker.rabbitmq.managementUri: write it",
+        ),
+        (URI, "'amqp://b', tls: { secretRef: { name: x } }", "spec.broker.rabbitmq.tls: write amqps://"),
+        (
+            URI,
+            "'amqps://b', managementUri: 'http://b', tls: { secretRef: { name: x } }",
+            "spec.broker.rabbitmq.tls: write amqps:// and https://",
+        ),
+        ("[tasks]", "[]", "spec.broker.rabbitmq.queues: name exactly one queue"),
+        ("[tasks]", "[a, b]", "spec.broker.rabbitmq.queues: name exactly one queue"),
+        ("[tasks]", "[amq.gen]", "spec.broker.rabbitmq.queues: write a name of"),
+        (TEMPLATE, "container: agent", "spec.worker: write exactly one of template and targetRef"),
+        (TEMPLATE, "template: {}", "spec.worker.template.spec.containers: list the worker's container"),
+        ("template:", "container: agnet, template:", "spec.worker.container: write the name of a container"),
+        (
+            "template:",
+            "memoryContainer: agnet, template:",
+            "spec.worker.memoryContainer: write the name of a container",
+        ),
+        ("template:", "statusPort: 0, template:", "spec.worker.statusPort: write a port from 1 to 65535"),
+        ("template:", "taskTimeout: 31m, template:", "spec.worker.taskTimeout: write at most spec.drain.timeout"),
+        (TEMPLATE, TARGET, "spec.prefetch.fixed: write how many tasks"),
+        (
+            TEMPLATE,
+            "targetRef: { apiVersion: v1, kind: Pod, name: x }",
+            "spec.worker.targetRef: write apiVersion: apps/v1",
+        ),
+        ("worker:", "deadLetter: { queue: tasks }\nworker:", "spec.deadLetter.queue: name another queue"),
+    ] {
+        let refused = parse(&[(old, new)]).unwrap_err().to_string();
+        assert!(refused.starts_with(message), "{new}: {refused}");
+        assert!(!refused.contains(PLANTED), "{refused}");
+    }
+}
+
+#[test]
+fn brokers_without_a_reader_are_refused_by_name() {
+    for (member, message) in [("sqs", "SQS cannot be read yet"), ("kafka", "Kafka cannot be read yet")] {
+        let text = format!("broker: {{ {member}: {{ any: thing }} }}\nworker: {{}}");
+        let spec: AgentWorkerPoolSpec = serde_saphyr::from_str(&text).unwrap();
+        let refused = Pool::try_from(&spec).unwrap_err().to_string();
+        assert_eq!(refused, format!("spec.broker.{member}: write rabbitmq: {message}"));
+    }
+}
+
+#[test]
+fn the_types_accept_a_pool_as_the_api_server_stores_it() {
+    // Quantities may be numbers in a template; unknown fields of a newer definition are ignored.
+    let pool: AgentWorkerPool = serde_saphyr::from_str(
+        "{ apiVersion: agentworkers.io/v1alpha1, kind: AgentWorkerPool, metadata: { name: p }, spec: {
+             broker: { rabbitmq: { uri: 'amqp://b', queues: [q], new: 1 } }, new: 1,
+             worker: { template: { metadata: {}, spec: { containers: [
+               { name: a, resources: { limits: { cpu: 1, memory: 2147483648 } } }] } } } } }",
+    )
+    .unwrap();
+    let limits = template_of(Pool::try_from(&pool.spec).unwrap()).pod.spec.unwrap().containers[0].resources.clone();
+    assert_eq!(limits.unwrap().limits.unwrap()["memory"].0, "2147483648");
+}

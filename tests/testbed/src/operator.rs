@@ -1,0 +1,129 @@
+//! The operator as the chart would run it: its ServiceAccount, its Roles, nothing more. A missing permission fails
+//! whatever uses this.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tokio::sync::Mutex;
+
+use crate::base::ports;
+use crate::base::scratch::Scratch;
+use crate::base::server::{Server, Spec};
+use crate::base::wait;
+use crate::control_plane::ControlPlane;
+
+/// What to run, and where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The `awp` binary.
+    pub binary: PathBuf,
+    /// The chart's folder.
+    pub chart: PathBuf,
+    /// The namespace of the release, the only one that is watched.
+    pub namespace: String,
+    /// In the syntax of `RUST_LOG`.
+    pub log: String,
+}
+
+impl Options {
+    pub fn new(binary: impl Into<PathBuf>, chart: impl Into<PathBuf>, namespace: &str) -> Self {
+        Self { binary: binary.into(), chart: chart.into(), namespace: namespace.into(), log: "info,awp=debug".into() }
+    }
+}
+
+/// A running operator; it ends with its owner.
+#[derive(Debug)]
+pub struct Operator {
+    spec: Spec,
+    admin: u16,
+    server: Mutex<Server>,
+    log: PathBuf,
+    scratch: Scratch,
+}
+
+/// The release's name, and so the ServiceAccount's.
+const RELEASE: &str = "awp";
+
+impl Operator {
+    /// Applies CRD, ServiceAccount and Roles of the chart and starts `awp run` with that identity; returns when it is ready.
+    pub async fn start(control_plane: &ControlPlane, options: &Options) -> Result<Self> {
+        install_chart(control_plane, &options.chart, &options.namespace).await?;
+        let kubeconfig = control_plane.kubeconfig_for(&options.namespace, RELEASE).await?;
+        Self::start_with(&kubeconfig, options).await
+    }
+
+    /// Starts `awp run` with any kubeconfig.
+    pub async fn start_with(kubeconfig: &Path, options: &Options) -> Result<Self> {
+        let scratch = Scratch::new("operator")?;
+        let admin = ports::free()?;
+        let spec = Spec::new("operator", &options.binary)
+            .args(["run", "--log", &options.log, "--log-format", "json"])
+            .args(["--namespace", &options.namespace, "--admin", &format!("127.0.0.1:{admin}")])
+            .envs([("KUBECONFIG", kubeconfig)]);
+        let mut server = Server::start(&spec, &scratch)?;
+        ready(&mut server, admin).await?;
+        Ok(Self { spec, admin, log: server.log().to_owned(), server: Mutex::new(server), scratch })
+    }
+
+    /// Ends it as a crash would.
+    pub async fn kill(&self) -> Result<()> {
+        self.server.lock().await.kill().await
+    }
+
+    pub async fn stop(&self) -> Result<()> {
+        self.server.lock().await.stop().await
+    }
+
+    /// Starts it anew with the same identity, without waiting for anything it does.
+    pub async fn start_again(&self) -> Result<()> {
+        let mut server = Server::start(&self.spec, &self.scratch)?;
+        ready(&mut server, self.admin).await?;
+        *self.server.lock().await = server;
+        Ok(())
+    }
+
+    /// Its log so far, JSON lines, all lives.
+    pub fn log(&self) -> String {
+        std::fs::read(&self.log).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
+    }
+
+    /// What `/metrics`, `/readyz` or `/livez` answers.
+    pub async fn admin(&self, path: &str) -> Result<String> {
+        let answer = reqwest::get(format!("http://127.0.0.1:{}{path}", self.admin)).await?;
+        Ok(answer.text().await?)
+    }
+}
+
+async fn ready(server: &mut Server, admin: u16) -> Result<()> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+    let url = format!("http://127.0.0.1:{admin}/readyz");
+    server
+        .ready_when(Duration::from_secs(60), async || {
+            let answer = client.get(&url).send().await?;
+            let status = answer.status();
+            ensure!(status.is_success(), "{}", answer.text().await?);
+            Ok(())
+        })
+        .await
+}
+
+/// The chart without its Deployment, whose image no machine without a container engine can run.
+pub async fn install_chart(control_plane: &ControlPlane, chart: &Path, namespace: &str) -> Result<()> {
+    let parts = ["crd-agentworkerpools", "serviceaccount", "rbac"].map(|part| format!("templates/{part}.yaml"));
+    let mut helm = control_plane.helm();
+    // A helm that was not built by its own Makefile believes in Kubernetes 1.20.
+    let version = control_plane.admin().apiserver_version().await?.git_version;
+    helm.args(["template", RELEASE]).arg(chart).args(["--namespace", namespace, "--kube-version", &version]);
+    for part in &parts {
+        helm.args(["--show-only", part]);
+    }
+    let rendered = helm.output().await.context("cannot start helm")?;
+    ensure!(rendered.status.success(), "helm template failed: {}", String::from_utf8_lossy(&rendered.stderr));
+    control_plane.apply(&String::from_utf8(rendered.stdout)?).await?;
+    wait::until("the API server serves pools", Duration::from_secs(30), async || {
+        let served = control_plane.kubectl_output(&["get", "agentworkerpools", "-n", namespace]).await;
+        Ok(served.ok().map(drop))
+    })
+    .await
+}
