@@ -238,3 +238,93 @@ fn rise_of_work(state: &mut State, reading: &Reading, in_flight: u64) -> f64 {
     }
     now - high
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::decide;
+    use crate::scaling::decision::Decision;
+    use crate::scaling::tests::fixtures::{self, GI, MI, queue, report, worker};
+
+    /// Decides on each of (second, observation) in turn.
+    fn decisions(settings: &Settings, seen: Vec<(f64, Observation)>) -> Vec<Decision> {
+        let mut state = State::new(Timestamp(seen[0].0));
+        let mut decisions = Vec::new();
+        for (second, observation) in seen {
+            let (after, decision) = decide(&state, settings, &observation, Timestamp(second));
+            state = after;
+            decisions.push(decision);
+        }
+        decisions
+    }
+
+    fn automatic() -> Settings {
+        let prefetch =
+            Prefetch::Auto { min: 1, max: 16, base_memory: 256 * MI, task_memory: 300 * MI, headroom_percent: 20 };
+        Settings { prefetch, container_memory: Some(2 * GI), ..fixtures::settings() }
+    }
+
+    #[test]
+    fn a_steady_stream_through_full_workers_shows_its_rate_and_duration() {
+        // Two workers of four slots, always full; a task of 8 s ends, and one arrives, every second.
+        let seen = |second: u32| {
+            let at = f64::from(second);
+            let busy = |name: &str, completed: u32| fixtures::Worker {
+                report: Some(Report { completed: Some(u64::from(completed)), ..report(4, at) }),
+                ..worker(name)
+            };
+            (at, fixtures::observation(queue(6, 8, at), vec![busy("a", second / 2), busy("b", second.div_ceil(2))]))
+        };
+        let last = decisions(&fixtures::settings(), (0..1500).map(seen).collect()).pop().unwrap();
+        let estimates = last.estimates;
+        assert!((estimates.arrivals_per_second - 1.0).abs() < 0.05, "{}", estimates.arrivals_per_second);
+        assert!((estimates.task_duration - 8.0).abs() < 0.5, "{}", estimates.task_duration);
+    }
+
+    #[test]
+    fn sources_that_take_turns_invent_no_arrivals() {
+        // Four tasks run and nothing arrives; the broker's count comes and goes 5 s late.
+        let seen = |second: u32| {
+            let at = f64::from(second);
+            let unacked = if second % 10 < 5 { 4 } else { 2 };
+            let busy = fixtures::Worker { report: Some(Report { completed: Some(0), ..report(2, at) }), ..worker("a") };
+            (at, fixtures::observation(queue(3, unacked, at), vec![busy]))
+        };
+        let last = decisions(&fixtures::settings(), (0..200).map(seen).collect()).pop().unwrap();
+        assert!(last.estimates.arrivals_per_second <= 2.0 / 300.0, "{}", last.estimates.arrivals_per_second);
+    }
+
+    #[test]
+    fn a_start_is_learned_once_and_only_of_pods_born_here() {
+        let born = |name: &str, created: f64, took: f64| fixtures::Worker {
+            created: Timestamp(created),
+            first_ready: Some(Timestamp(created + took)),
+            ..worker(name)
+        };
+        let pods: Vec<_> = (0..20).map(|i| born(&i.to_string(), 100.0, 7.0)).chain([born("old", 5.0, 90.0)]).collect();
+        let seen = (0..5).map(|i| 100.0 + f64::from(i) * 10.0);
+        let seen = seen.map(|at| (at, fixtures::observation(queue(0, 1, at), pods.clone()))).collect();
+        let last = decisions(&fixtures::settings(), seen).pop().unwrap();
+        assert_eq!(last.estimates.startup.to_string(), "7");
+    }
+
+    #[test]
+    fn an_oom_lowers_prefetch_once() {
+        let killed = |slots: u32, restarts: u32| fixtures::Worker { oom_killed: true, restarts, slots, ..worker("a") };
+        let seen = |at: f64, pod: fixtures::Worker| (at, fixtures::observation(queue(0, 4, at), vec![pod]));
+        let told = decisions(
+            &automatic(),
+            vec![
+                seen(0.0, worker("a")),
+                seen(1.0, killed(4, 1)),
+                // The same kill told twice, then one more that the larger prefetch caused.
+                seen(2.0, killed(4, 1)),
+                seen(3.0, killed(4, 2)),
+            ],
+        );
+        let prefetch: Vec<u32> = told.iter().map(|decision| decision.prefetch).collect();
+        let out_of_memory: Vec<bool> = told.iter().map(|decision| decision.flags.out_of_memory).collect();
+        assert_eq!(prefetch, [4, 3, 3, 3]);
+        assert_eq!(out_of_memory, [false, true, false, false]);
+    }
+}

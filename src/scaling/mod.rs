@@ -19,6 +19,8 @@
 //! | [`state`], `learn` | what is remembered between decisions, and how it is learned |
 //! | [`mod@decide`], `record`, `explain` | all of it in order, and why in one line |
 
+#![cfg_attr(test, expect(clippy::float_cmp, reason = "tests mean exact values"))]
+
 mod applied;
 pub mod arrivals;
 pub mod caps;
