@@ -64,7 +64,8 @@ impl Step<'_> {
     async fn config_map(&mut self, seen: &Seen) -> kube::Result<()> {
         let mut history = seen.history.clone();
         history.note(self.decision.prefetch, self.now);
-        let target = dead_letter_target(self.plan, seen).or_else(|| known_target(self.found));
+        let unread = seen.facts.is_none();
+        let target = dead_letter_target(self.plan, seen).or_else(|| known_target(self.found).filter(|_| unread));
         let desired = build::config_map(&self.found.pool, self.decision.prefetch, &history, target.as_ref());
         let live = self.found.config_map.as_deref();
         let written = self.memory.config_map.as_ref().is_some_and(|manifest| manifest["data"] == desired["data"]);

@@ -31,9 +31,8 @@ pub struct Found {
     pub autoscaler: Option<Arc<HorizontalPodAutoscaler>>,
 }
 
-/// Finds the pool in the caches; `None` = not there (any more), not to be decoded, or not listed yet.
-pub fn pool(context: &Context, key: &PoolKey) -> Option<Arc<AgentWorkerPool>> {
-    let caches = context.world.namespaces.get(&key.namespace).filter(|caches| caches.synced())?;
+/// Finds the pool in the caches; `None` = not there (any more), or not to be decoded.
+pub fn pool(caches: &Namespace, key: &PoolKey) -> Option<Arc<AgentWorkerPool>> {
     caches.pools.cache.get(&key.name)?.0.as_ref().ok().cloned().map(Arc::new)
 }
 

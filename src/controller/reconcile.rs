@@ -58,7 +58,16 @@ const NEXT: (f64, f64) = (0.25, 5.0);
 
 pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) -> Result<Pass, Error> {
     let now = context.clock.now();
-    let Some(pool) = dereference::pool(context, key) else { return Ok(Pass { next: IDLE }) };
+    let Some(caches) = context.world.namespaces.get(&key.namespace) else { return Ok(Pass { next: IDLE }) };
+    if !caches.synced() {
+        return Ok(Pass { next: SOON });
+    }
+    let Some(pool) = dereference::pool(caches, key) else { return Ok(Pass { next: IDLE }) };
+    if memory.pool_uid != pool.metadata.uid {
+        // Another pool of the same name: nothing of the old one counts.
+        *memory = Memory::new(memory.wake.clone(), now);
+        memory.pool_uid.clone_from(&pool.metadata.uid);
+    }
     let spec = match parsed::Pool::try_from(&pool.spec) {
         Ok(spec) => spec,
         Err(invalid) => {
