@@ -53,8 +53,11 @@ running() {
 count() { grep -cE "$1" "$logs/$2.log" || true; }
 
 progress() {
-  printf '%d:%02d  Rust %d of about 330 crates' $((SECONDS / 60)) $((SECONDS % 60)) "$(count Compiling rust)"
-  [ -e "$logs/go.log" ] && printf ', Go %d of about 2990 packages' "$(count '^[a-z]' go)"
+  local crate
+  crate=$(awk '/Compiling/ { crate = $2 } END { print crate }' "$logs/rust.log")
+  printf '%d:%02d  Rust %d of at most 330 crates (%s)' \
+    $((SECONDS / 60)) $((SECONDS % 60)) "$(count Compiling rust)" "${crate:-looking}"
+  [ -e "$logs/go.log" ] && printf ', Go %d of at most 2990 packages' "$(count '^[a-z]' go)"
   return 0
 }
 

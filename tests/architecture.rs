@@ -80,6 +80,12 @@ const RULES: &[Rule] = &[
         why: "operations serve any process and know no controller",
     },
     Rule {
+        folder: "publishing",
+        modules: &["amqp"],
+        crates: Crates::Not(KUBERNETES),
+        why: "publishing needs a broker and nothing else",
+    },
+    Rule {
         folder: "runtime",
         modules: &["amqp", "clock", "contract", "api::names", "ops", "scaling::time"],
         crates: Crates::Not(KUBERNETES),

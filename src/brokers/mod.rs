@@ -35,7 +35,7 @@ pub struct Interest {
 
 /// The readers of all brokers, as the controller sees them.
 pub trait Brokers: Send + Sync {
-    /// Begins reading `source`; `wake` is notified when the reading changes.
+    /// Begins reading `source`; `wake` is notified when the reading, the facts or the gaps change.
     /// Reading ends when the subscription is dropped.
     fn subscribe(&self, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription>;
 }
@@ -45,7 +45,7 @@ pub trait Subscription: Send + Sync {
     /// The last reading; `None` until the first attempt has ended.
     ///
     /// `wake` is notified only when the reading *says* something else. A look that confirms the
-    /// old one still advances the times in it, so freshness is read here, not waited for.
+    /// old one wakes nobody but advances the times in it: freshness is read here, not waited for.
     fn latest(&self) -> Option<QueueReading>;
     /// What is known of the queue itself; `None` until it could be read.
     fn facts(&self) -> Option<QueueFacts>;

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use super::{BrokerStatus, Brokers, Source, Subscription, rabbitmq};
+use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, rabbitmq};
 use crate::clock::Clock;
+use crate::scaling::observation::{QueueReading, Unknown};
 
 /// Readers of real brokers. `jitter` gives numbers in 0..1: they spread periods and retries.
 ///
@@ -32,7 +33,13 @@ impl fmt::Debug for Live {
 impl Brokers for Live {
     fn subscribe(&self, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription> {
         match source {
-            Source::RabbitMq(source) => self.rabbitmq(&source.broker).subscribe(source, wake),
+            Source::RabbitMq(source) => match source.check() {
+                Ok(()) => self.rabbitmq(&source.broker).subscribe(source, wake),
+                Err(why) => {
+                    wake.notify_one();
+                    Box::new(Refused(why))
+                }
+            },
         }
     }
 }
@@ -54,6 +61,25 @@ impl Live {
     }
 }
 
+/// The subscription to what cannot be asked for: it only says why.
+struct Refused(Unknown);
+
+impl Subscription for Refused {
+    fn latest(&self) -> Option<QueueReading> {
+        Some(QueueReading::Unknown(self.0.clone()))
+    }
+
+    fn facts(&self) -> Option<QueueFacts> {
+        None
+    }
+
+    fn gaps(&self) -> Gaps {
+        Gaps::default()
+    }
+
+    fn set_interest(&self, _: Interest) {}
+}
+
 /// The living value of `key`, or a new one; forgets those that have ended.
 fn shared<K: Clone + Eq + std::hash::Hash, V>(
     map: &Mutex<HashMap<K, Weak<V>>>,
@@ -65,7 +91,7 @@ fn shared<K: Clone + Eq + std::hash::Hash, V>(
         return living;
     }
     map.retain(|_, value| value.strong_count() > 0);
-    let made = make();
-    map.insert(key.clone(), Arc::downgrade(&made));
-    made
+    let started = make();
+    map.insert(key.clone(), Arc::downgrade(&started));
+    started
 }

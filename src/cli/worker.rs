@@ -11,10 +11,10 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use crate::amqp::Login;
+use crate::api::{duration, quantity};
 use crate::runtime::rabbitmq::{self, RabbitMq};
 use crate::runtime::settings::{DeadLetterTarget, Settings, parse_status_address};
 use crate::runtime::shutdown::Shutdown;
-use crate::runtime::units::{parse_bytes, parse_duration};
 use crate::runtime::{self, Command, Ended, Output, Work};
 
 /// Take tasks from a queue and run a command for each.
@@ -70,10 +70,10 @@ pub struct Args {
     #[arg(long, env = "AWP_PREFETCH", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     prefetch: u16,
     /// A task that runs longer is ended and dead-lettered, like 25m; absent = no limit.
-    #[arg(long, env = "AWP_TASK_TIMEOUT", value_parser = parse_duration)]
+    #[arg(long, env = "AWP_TASK_TIMEOUT", value_parser = time)]
     task_timeout: Option<Duration>,
     /// A task with a larger body is dead-lettered.
-    #[arg(long, env = "AWP_MAX_PAYLOAD", default_value = "1Mi", value_parser = parse_bytes)]
+    #[arg(long, env = "AWP_MAX_PAYLOAD", default_value = "1Mi", value_parser = size)]
     max_payload: usize,
     /// Accept only tasks of this type (header awp-task-type). May be repeated; AWP_TASK_TYPES is
     /// separated by commas.
@@ -105,6 +105,19 @@ enum OutputChoice {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BrokerChoice {
     Rabbitmq,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let seconds = duration::parse(text).map_err(|error| error.to_string())?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "write a time above zero, or leave it out for no limit".to_owned())
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let bytes = quantity::parse(text).map_err(|error| error.to_string())?;
+    usize::try_from(bytes).map_err(|error| error.to_string())
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {

@@ -13,16 +13,14 @@ use super::events::Allowance;
 use super::pods::PodMemory;
 use super::reports::Reports;
 use super::watch::Watched;
-use crate::api::{AgentWorkerPool, AgentWorkerPoolStatus};
+use crate::api::AgentWorkerPoolStatus;
 use crate::brokers::{Source, Subscription};
 use crate::scaling::State;
 use crate::scaling::time::Timestamp;
 
 pub struct Memory {
     pub wake: Arc<Notify>,
-    pub begun: Timestamp,
-    /// The pool all of this is about; `None` before the first pass.
-    pool: Option<String>,
+    pub pool_uid: Option<String>,
     /// What the law remembers; `None` before the first decision.
     pub state: Option<State>,
     pub queue: Option<Queue>,
@@ -81,8 +79,7 @@ pub struct Written {
 impl Memory {
     pub fn new(wake: Arc<Notify>, now: Timestamp) -> Self {
         Self {
-            begun: now,
-            pool: None,
+            pool_uid: None,
             state: None,
             queue: None,
             pods: PodMemory::default(),
@@ -99,13 +96,5 @@ impl Memory {
             status_written: None,
             wake,
         }
-    }
-
-    /// Forgets everything if the pool was deleted and made anew under its name since the last pass.
-    pub fn keep_for(&mut self, pool: &AgentWorkerPool, now: Timestamp) {
-        if self.pool.is_some() && self.pool != pool.metadata.uid {
-            *self = Self::new(self.wake.clone(), now);
-        }
-        self.pool.clone_from(&pool.metadata.uid);
     }
 }

@@ -74,10 +74,8 @@ pub(super) async fn watch(meter: Arc<Meter>, ledger: Arc<Ledger>, epoch: Epoch) 
 fn used(root: &Path, me: u32) -> Option<u64> {
     let processes = processes(root);
     let family = family(&processes, me);
-    own_cgroup(root, me, &family).or_else(|| {
-        let sum = processes.iter().filter(|p| family.contains(&p.id)).map(|p| p.resident).sum();
-        (sum > 0).then_some(sum)
-    })
+    let resident = processes.iter().filter(|p| family.contains(&p.id)).map(|p| p.resident).sum();
+    own_cgroup(root, me, &family, resident).or((resident > 0).then_some(resident))
 }
 
 struct Process {
@@ -124,39 +122,58 @@ fn family(processes: &[Process], me: u32) -> HashSet<u32> {
 }
 
 /// Use less what the kernel can drop at once, as the kubelet counts it; `None` where the cgroup
-/// holds other processes than `family`, or none can be read.
-fn own_cgroup(root: &Path, me: u32, family: &HashSet<u32>) -> Option<u64> {
+/// holds others than `family`, whose resident memory is `resident`, or none can be read.
+fn own_cgroup(root: &Path, me: u32, family: &HashSet<u32>, resident: u64) -> Option<u64> {
     let membership = std::fs::read_to_string(root.join(format!("proc/{me}/cgroup"))).ok()?;
-    let (folder, usage, cache) = cgroup_files(root, &membership)?;
-    let members = std::fs::read_to_string(folder.join("cgroup.procs")).ok()?;
+    let cgroup = Cgroup::find(root, &membership)?;
+    let members = std::fs::read_to_string(cgroup.folder.join("cgroup.procs")).ok()?;
     let mut members = members.lines().filter_map(|line| line.trim().parse().ok()).peekable();
     members.peek()?;
     if !members.all(|member| family.contains(&member)) {
         return None;
     }
-    let usage: u64 = std::fs::read_to_string(folder.join(usage)).ok()?.trim().parse().ok()?;
-    let statistics = std::fs::read_to_string(folder.join("memory.stat")).ok()?;
-    let cache = statistics.lines().find_map(|line| line.strip_prefix(cache)?.trim().parse::<u64>().ok());
-    Some(usage.saturating_sub(cache.unwrap_or_default()))
+    let usage: u64 = std::fs::read_to_string(cgroup.folder.join(cgroup.usage)).ok()?.trim().parse().ok()?;
+    let statistics = std::fs::read_to_string(cgroup.folder.join("memory.stat")).ok()?;
+    let statistic = |name: &str| {
+        statistics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse::<u64>().ok())
+    };
+    // From within a process namespace other members may not be listed; their memory is.
+    if statistic(cgroup.anonymous)? > resident + resident / 4 + SLACK {
+        return None;
+    }
+    Some(usage.saturating_sub(statistic(cgroup.cache).unwrap_or_default()))
 }
 
-/// The folder, its usage file and the name of inactive page cache in `memory.stat`: version 2 has one
-/// hierarchy (`0::/path`), version 1 one for each controller (`9:memory:/path`).
-fn cgroup_files(root: &Path, membership: &str) -> Option<(PathBuf, &'static str, &'static str)> {
-    let lines =
-        || membership.lines().filter_map(|line| line.splitn(3, ':').skip(1).collect::<Vec<_>>().try_into().ok());
-    let v1 = lines().find(|[controllers, _]: &[&str; 2]| controllers.split(',').any(|name| name == "memory"));
-    let (mount, [_, path], usage, cache) = if let Some(line) = v1 {
-        ("sys/fs/cgroup/memory", line, "memory.usage_in_bytes", "total_inactive_file ")
-    } else {
-        let line = lines().find(|[controllers, _]: &[&str; 2]| controllers.is_empty())?;
-        ("sys/fs/cgroup", line, "memory.current", "inactive_file ")
-    };
-    let mount = root.join(mount);
-    // Without a cgroup namespace a container sees the host's path but only its own folder mounted.
-    let folder = mount.join(path.trim_start_matches('/'));
-    let folder = if folder.join(usage).is_file() { folder } else { mount };
-    Some((folder, usage, cache))
+/// What processes may have taken or given back between two looks.
+const SLACK: u64 = 32 << 20;
+
+/// Version 2 has one hierarchy (`0::/path` in `/proc/PID/cgroup`), version 1 one for each controller
+/// (`9:memory:/path`).
+struct Cgroup {
+    folder: PathBuf,
+    /// The file with the bytes in use.
+    usage: &'static str,
+    /// Lines of `memory.stat`: what processes have allocated, and page cache that can be dropped.
+    anonymous: &'static str,
+    cache: &'static str,
+}
+
+impl Cgroup {
+    fn find(root: &Path, membership: &str) -> Option<Self> {
+        let lines = || membership.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
+        let v1 = lines().find(|(controllers, _)| controllers.split(',').any(|name| name == "memory"));
+        let (mount, (_, path), usage, anonymous, cache) = if let Some(line) = v1 {
+            ("sys/fs/cgroup/memory", line, "memory.usage_in_bytes", "total_rss", "total_inactive_file")
+        } else {
+            let line = lines().find(|(controllers, _)| controllers.is_empty())?;
+            ("sys/fs/cgroup", line, "memory.current", "anon", "inactive_file")
+        };
+        let mount = root.join(mount);
+        // Without a cgroup namespace a container sees the host's path but only its own folder mounted.
+        let folder = mount.join(path.trim_start_matches('/'));
+        let folder = if folder.join(usage).is_file() { folder } else { mount };
+        Some(Self { folder, usage, anonymous, cache })
+    }
 }
 
 #[cfg(test)]
@@ -203,8 +220,18 @@ mod tests {
         let root = machine();
         write(&root, "proc/7/cgroup", "0::/user.slice\n");
         write(&root, "sys/fs/cgroup/user.slice/memory.current", "9000\n");
-        write(&root, "sys/fs/cgroup/user.slice/memory.stat", "inactive_file 0\n");
+        write(&root, "sys/fs/cgroup/user.slice/memory.stat", "anon 1\ninactive_file 0\n");
         write(&root, "sys/fs/cgroup/user.slice/cgroup.procs", "7\n8\n9\n");
+        assert_eq!(used(root.path(), 7), Some(5000 * 1024));
+    }
+
+    #[test]
+    fn memory_of_members_that_a_namespace_hides_is_noticed() {
+        let root = machine();
+        write(&root, "proc/7/cgroup", "0::/\n");
+        write(&root, "sys/fs/cgroup/memory.current", "900000000\n");
+        write(&root, "sys/fs/cgroup/memory.stat", "anon 800000000\ninactive_file 0\n");
+        write(&root, "sys/fs/cgroup/cgroup.procs", "7\n8\n");
         assert_eq!(used(root.path(), 7), Some(5000 * 1024));
     }
 
@@ -213,7 +240,11 @@ mod tests {
         let root = machine();
         write(&root, "proc/7/cgroup", "12:cpu,cpuacct:/x\n9:memory:/kubepods/pod1/abc\n0::/\n");
         write(&root, "sys/fs/cgroup/memory/memory.usage_in_bytes", "9000");
-        write(&root, "sys/fs/cgroup/memory/memory.stat", "inactive_file 1\ntotal_inactive_file 500\n");
+        write(
+            &root,
+            "sys/fs/cgroup/memory/memory.stat",
+            "rss 1\ntotal_rss 2\ninactive_file 1\ntotal_inactive_file 500\n",
+        );
         write(&root, "sys/fs/cgroup/memory/cgroup.procs", "7\n");
         assert_eq!(used(root.path(), 7), Some(8500));
     }

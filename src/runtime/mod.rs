@@ -29,7 +29,6 @@ pub mod shutdown;
 mod simulate;
 mod status;
 mod task;
-pub mod units;
 mod work;
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use super::observation::{WorkerPhase, WorkerState};
 use super::plan::Plan;
 use super::replica_set_order;
 use super::settings::DrainSupport;
-use super::state::{Order, State};
+use super::state::{Order, Remembered};
 use super::time::Timestamp;
 use super::victims::{self, Shed};
 
@@ -26,7 +26,7 @@ pub(super) struct Applied {
 
 /// Turns `plan.granted` into the one number ever written, and remembers orders given.
 pub(super) fn apply(
-    state: &mut State,
+    known: &mut [Remembered],
     fleet: &Fleet<'_>,
     plan: &Plan,
     support: DrainSupport,
@@ -57,26 +57,32 @@ pub(super) fn apply(
         waiting: shed.count() + (should_go.len() - shed.members.len()) as u32 - lowered,
         ..Applied::default()
     };
+    let mut orders = vec![None; fleet.members.len()];
+    for &index in &resumed {
+        orders[index] = Some(Order::Resume);
+    }
     for &index in &should_go {
-        let name = &fleet.workers[index].name;
-        let since = *state.remember(name).leaving.get_or_insert(now);
-        if can_drain(fleet, index, support) {
-            applied.drain.push(name.clone());
-        }
-        if !may_go[index] {
+        if may_go[index] {
+            known[index].leaving.get_or_insert(now);
+            if may_lower && !fleet.rollout {
+                applied.victims.push(fleet.workers[index].name.clone());
+            }
+        } else {
+            let since = note_draining(known, fleet, index, &mut applied, now);
             applied.overdue |= now.since(since) > drain_timeout;
-            applied.draining.push(Draining { worker: name.clone(), in_flight: fleet.members[index].load.held, since });
-        } else if may_lower && !fleet.rollout {
-            applied.victims.push(name.clone());
+        }
+        if can_drain(fleet, index, support) {
+            orders[index] = Some(Order::Drain);
+            applied.drain.push(fleet.workers[index].name.clone());
         }
     }
-    remember_orders(state, fleet, &should_go, &applied, now);
+    remember_orders(known, &should_go, &orders, now);
     applied
 }
 
 /// Nothing is lowered and nobody new drains; who drains already goes on.
 pub(super) fn hold(
-    state: &mut State,
+    known: &mut [Remembered],
     fleet: &Fleet<'_>,
     replicas: u32,
     support: DrainSupport,
@@ -84,16 +90,29 @@ pub(super) fn hold(
 ) -> Applied {
     let draining: Vec<usize> = fleet.with_role(Role::Draining).map(|(index, _)| index).collect();
     let mut applied = Applied { replicas, ..Applied::default() };
+    let mut orders = vec![None; fleet.members.len()];
     for &index in &draining {
-        let name = &fleet.workers[index].name;
-        let since = *state.remember(name).leaving.get_or_insert(now);
+        note_draining(known, fleet, index, &mut applied, now);
         if can_drain(fleet, index, support) {
-            applied.drain.push(name.clone());
+            orders[index] = Some(Order::Drain);
+            applied.drain.push(fleet.workers[index].name.clone());
         }
-        applied.draining.push(Draining { worker: name.clone(), in_flight: fleet.members[index].load.held, since });
     }
-    remember_orders(state, fleet, &draining, &applied, now);
+    remember_orders(known, &draining, &orders, now);
     applied
+}
+
+fn note_draining(
+    known: &mut [Remembered],
+    fleet: &Fleet<'_>,
+    index: usize,
+    applied: &mut Applied,
+    now: Timestamp,
+) -> Timestamp {
+    let since = *known[index].leaving.get_or_insert(now);
+    let worker = fleet.workers[index].name.clone();
+    applied.draining.push(Draining { worker, in_flight: fleet.members[index].load.held, since });
+    since
 }
 
 /// Those chosen to go now, then those that drain since earlier and are not resumed.
@@ -133,22 +152,16 @@ fn lowered(fleet: &Fleet<'_>, shed: &Shed, may_go: &[bool]) -> u32 {
     shed.absent + replica_set_order::safe_to_lower(fleet.workers, may_go) as u32
 }
 
-fn remember_orders(state: &mut State, fleet: &Fleet<'_>, should_go: &[usize], applied: &Applied, now: Timestamp) {
-    for (index, worker) in fleet.workers.iter().enumerate() {
-        let before = state.remembered(&worker.name);
-        let mut after = before;
-        if !should_go.contains(&index) {
-            after.leaving = None;
+/// Keeps what was asked of each worker; an order that is not repeated lapses, but for a resume that
+/// the worker has not answered yet.
+fn remember_orders(known: &mut [Remembered], should_go: &[usize], orders: &[Option<Order>], now: Timestamp) {
+    for (index, remembered) in known.iter_mut().enumerate() {
+        if remembered.leaving.is_some() && !should_go.contains(&index) {
+            remembered.leaving = None;
         }
-        after.order = if applied.drain.contains(&worker.name) {
-            Some((Order::Drain, now))
-        } else if applied.resume.contains(&worker.name) {
-            Some((Order::Resume, now))
-        } else {
-            before.order.filter(|(order, _)| *order == Order::Resume)
+        remembered.order = match orders[index] {
+            Some(order) => Some((order, now)),
+            None => remembered.order.filter(|(order, _)| *order == Order::Resume),
         };
-        if after != before {
-            *state.remember(&worker.name) = after;
-        }
     }
 }

@@ -23,7 +23,10 @@ async fn two_hundred_pools_share_one_connection_and_the_last_one_closes_it() {
     let name = server.ctl(&["list_connections", "--quiet", "--no-table-headers", "vhost", "client_properties"]).await;
     let ours = name.unwrap().lines().find(|line| line.starts_with(&vhost)).map(str::to_owned).unwrap();
     assert!(ours.contains("awp-operator"), "{ours}");
+    let status = readers.status();
+    assert_eq!((status.len(), status[0].subscriptions, &status[0].amqp), (1, 200, &None));
     drop(pools);
+    assert!(readers.status().is_empty());
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while server.connections(&vhost).await.unwrap() > 0 {
         assert!(tokio::time::Instant::now() < deadline, "the connection stays open without a subscription");

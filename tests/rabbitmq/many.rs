@@ -49,6 +49,27 @@ async fn six_hundred_queues_are_read_each_with_its_own_count() {
     }
 }
 
+#[tokio::test]
+async fn a_name_that_amqp_cannot_carry_is_refused_and_harms_nobody() {
+    let server = rabbitmq().await;
+    let vhost = server.vhost("names").await.unwrap();
+    let odd = "ö/ %2F?\"'\u{1F407}".repeat(5);
+    for queue in ["tasks", &odd] {
+        server.declare_quorum(&vhost, queue).await.unwrap();
+        server.publish(&vhost, queue, tasks(1)).await.unwrap();
+    }
+    let readers = readers();
+    let identity = admin(server, &vhost);
+    let healthy = watch(&readers, &identity, "tasks");
+    let strange = watch(&readers, &identity, &odd).with(BUSY);
+    for name in ["", "tasks\n", &"q".repeat(256)] {
+        let why = watch(&readers, &identity, name).unknown("InvalidQueueName").await;
+        assert!(why.message.contains("255"), "{why}");
+    }
+    healthy.ready(1).await;
+    strange.known("ready and unacked", |counts| counts.ready == 1 && counts.unacked.is_some()).await;
+}
+
 /// Classic queues `queue-N` with N mod 3 messages each.
 async fn declare(server: &awp_testbed::RabbitMq, vhost: &str, count: usize) {
     let connection = server.connect(vhost).await.unwrap();

@@ -28,7 +28,8 @@ async fn with_management_down_ready_is_known_and_unacked_ages_away() {
     let gap = watching.gap("the outage", |gaps| gaps.in_flight).await;
     assert_eq!(gap.reason, "ManagementUnreachable");
     let last = watching.ready(3).await;
-    assert_eq!(last.unacked.map(|unacked| unacked.count), Some(2), "the last count is kept, with its time");
+    // The last count is kept with its time, until it is too old.
+    assert!(last.unacked.is_none_or(|unacked| unacked.count == 2), "{last:?}");
     watching.known("no unacked", |counts| counts.unacked.is_none()).await;
     server.publish(&vhost, "tasks", tasks(1)).await.unwrap();
     watching.ready(4).await;
@@ -108,9 +109,9 @@ async fn standing_messages_are_never_read_as_none_over_a_stop_and_a_crash() {
     let guard = tokio::spawn(none_is_empty(pools.clone(), over.clone()));
     for crash in [false, true] {
         if crash {
-            server.kill().await.unwrap()
+            server.kill().await.unwrap();
         } else {
-            server.stop().await.unwrap()
+            server.stop().await.unwrap();
         }
         for pool in pools.iter() {
             pool.unknown("BrokerUnreachable").await;

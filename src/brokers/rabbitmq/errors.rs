@@ -99,6 +99,13 @@ pub fn connection_refused(address: &str) -> Unknown {
 
 // One queue.
 
+pub fn invalid_queue(longest: usize) -> Unknown {
+    misconfigured(
+        "InvalidQueueName",
+        format!("a queue's name has 1 to {longest} bytes and no line break: correct it in the pool"),
+    )
+}
+
 pub fn queue_missing(queue: &str, vhost: &str) -> Unknown {
     misconfigured(
         "QueueMissing",

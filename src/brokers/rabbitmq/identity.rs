@@ -96,6 +96,9 @@ impl Endpoint {
         let vhost = percent::decode(segment).ok_or_else(|| {
             errors::invalid_uri("the vhost holds a % that is not an escape: write %25 for a percent sign")
         })?;
+        if vhost.len() > super::LONGEST_NAME {
+            return Err(errors::invalid_uri("the vhost's name is longer than the 255 bytes that AMQP carries"));
+        }
         Ok(Self {
             host: host(&url)?,
             port: url.port().unwrap_or(if tls { 5671 } else { 5672 }),
@@ -210,6 +213,12 @@ mod tests {
             assert!(!refused.to_string().contains("hunter2"), "{refused}");
             assert_eq!(refused.reason, "InvalidUri");
         }
+    }
+
+    #[test]
+    fn a_vhost_longer_than_amqp_carries_is_refused() {
+        assert!(Endpoint::parse(&format!("amqp://rabbit/{}", "v".repeat(255))).is_ok());
+        assert!(Endpoint::parse(&format!("amqp://rabbit/{}", "v".repeat(256))).is_err());
     }
 
     #[test]

@@ -36,8 +36,9 @@ const SHORT_PIPELINE: usize = 32;
 /// queue without a leader takes 250 ms.
 const SLOW: Duration = Duration::from_millis(150);
 
-/// Seconds between attempts to connect, first and most.
-const RETRY: (f64, f64) = (0.5, 30.0);
+/// Seconds between attempts to connect, first and most: one attempt costs little, and after a
+/// restart of the broker everybody waits for it.
+const RETRY: (f64, f64) = (0.5, 15.0);
 
 /// Connects, looks, and connects again, until cancelled.
 pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -> f64, end: &CancellationToken) {
@@ -121,6 +122,7 @@ impl Lanes<'_> {
         let spread = 0.9 + (self.jitter)() * 0.2;
         let mut pipeline = most;
         let mut rest = queues;
+        let started = self.watch.clock.now();
         while !rest.is_empty() {
             let open = match channel.take() {
                 Some(open) => open,
@@ -140,6 +142,8 @@ impl Lanes<'_> {
                 self.take(queue, answer, waited, asked, spread);
             }
         }
+        let seconds = self.watch.clock.now().since(started);
+        tracing::debug!(queues = queues.len(), ?lane, seconds, "looked");
         Ok(())
     }
 

@@ -23,7 +23,7 @@ pub const CONNECTIONS: &str = "columns=name,user_provided_name";
 pub struct Queue {
     pub name: String,
     #[serde(rename = "type")]
-    pub queue_type: Option<String>,
+    pub kind: Option<String>,
     pub state: Option<String>,
     pub members: Option<Vec<String>>,
     pub online: Option<Vec<String>>,
@@ -44,7 +44,7 @@ impl Queue {
                 (Some(members), Some(online)) => Some(online.len() >= members.len()),
                 _ => None,
             },
-            queue_type: self.queue_type.clone(),
+            queue_type: self.kind.clone(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The management side of a poller: asks what is due, and tells the watch what it learned.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -76,12 +77,12 @@ impl<'a> Reader<'a> {
     async fn step(&mut self) -> Result<(), Unknown> {
         let asked = self.watch.clock.now();
         let wants = self.watch.wants();
-        let wait = self.schedule.wait(&wants, asked);
+        let wait = self.schedule.wait(wants, asked);
         if wait > 0.0 {
             let _ = timeout(Duration::from_secs_f64(wait), self.watch.management_news.notified()).await;
             return Ok(());
         }
-        let todo = self.schedule.todo(&wants, asked);
+        let todo = self.schedule.todo(wants, asked);
         if todo.tags {
             let whoami: Whoami = self.http.get("/api/whoami").await.map_err(|failure| self.explain(failure))?;
             self.sees_everybody = whoami.sees_everybody();
@@ -91,16 +92,16 @@ impl<'a> Reader<'a> {
         }
         let started = self.watch.clock.now();
         if todo.list {
-            self.read_list(&todo).await?;
+            self.read_list(todo).await?;
         }
-        self.schedule.done(&todo, asked, self.watch.clock.now().since(started));
+        self.schedule.done(todo, asked, self.watch.clock.now().since(started));
         if todo.workers {
             self.read_workers().await?;
         }
         Ok(())
     }
 
-    async fn read_list(&mut self, todo: &Todo) -> Result<(), Unknown> {
+    async fn read_list(&mut self, todo: Todo) -> Result<(), Unknown> {
         let queues = {
             let _permit = self.load.requests.acquire().await;
             let columns = if todo.settings { lists::QUEUE_SETTINGS } else { lists::QUEUE_COUNTS };
@@ -135,11 +136,13 @@ impl<'a> Reader<'a> {
         let watched: Vec<&Queue> = queues.iter().filter(|queue| names.contains(&queue.name)).collect();
         let found = self.topology.facts(&mut self.http, &self.vhost, &watched, again).await;
         let facts = match found {
-            Ok(facts) => facts,
+            Ok(facts) => {
+                self.watch.set_facts_gap(None);
+                facts
+            }
             Err(Failure::Broker(why)) => return Err(why),
             Err(failure) => {
-                let why = self.explain(failure);
-                self.watch.set_facts_gap(Some(why));
+                self.watch.set_facts_gap(Some(self.explain(failure)));
                 HashMap::new()
             }
         };
@@ -148,8 +151,11 @@ impl<'a> Reader<'a> {
             watched.iter().map(|queue| (queue.name.as_str(), queue.has_single_active_consumer())).collect();
         self.watch.update_all(|name, watched, _| {
             watched.settings_tried = Some(now);
-            if let Some(facts) = facts.get(name) {
+            if let Some(facts) = facts.get(name)
+                && watched.facts.as_ref() != Some(facts)
+            {
                 watched.facts = Some(facts.clone());
+                watched.wake_all();
             }
             if let Some(single) = single.get(name) {
                 watched.belief.single_active_consumer(*single);
@@ -163,10 +169,10 @@ impl<'a> Reader<'a> {
             let asked = self.watch.clock.now();
             match self.unacked_by_connection().await {
                 Ok(Some(counts)) => {
-                    let counts = CountedByWorker { counts, at: asked.plus(-STATISTICS_AGE) };
+                    let counted = Arc::new(CountedByWorker { counts, at: asked.plus(-STATISTICS_AGE) });
                     self.watch.update_all(|_, watched, _| {
                         if watched.wants_workers() {
-                            watched.belief.counted_by_worker(counts.clone());
+                            watched.belief.counted_by_worker(counted.clone());
                         }
                     });
                     None

@@ -36,6 +36,8 @@ mod watched;
 pub use identity::{Endpoint, Identity};
 pub(super) use poller::{Load, Poller};
 
+use crate::scaling::observation::Unknown;
+
 /// One queue on one RabbitMQ, with the login to read it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Source {
@@ -43,4 +45,19 @@ pub struct Source {
     pub queue: String,
     /// Whose depth to show; `None` = found from the queue's own settings or policy.
     pub dead_letter_queue: Option<String>,
+}
+
+/// AMQP carries names with a length of one byte; the client library panics at longer ones.
+const LONGEST_NAME: usize = 255;
+
+impl Source {
+    /// Whether this can be asked for at all, whatever the broker says.
+    pub fn check(&self) -> Result<(), Unknown> {
+        self.broker.endpoint()?;
+        // RabbitMQ drops line breaks silently and would answer for another queue.
+        if self.queue.is_empty() || self.queue.len() > LONGEST_NAME || self.queue.contains(['\r', '\n']) {
+            return Err(errors::invalid_queue(LONGEST_NAME));
+        }
+        Ok(())
+    }
 }

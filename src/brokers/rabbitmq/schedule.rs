@@ -36,6 +36,7 @@ const IDLE: f64 = 60.0;
 
 /// What to ask for now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of requests, each asked for or not")]
 pub struct Todo {
     pub list: bool,
     /// With arguments and policies.
@@ -60,7 +61,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    pub fn todo(&self, wants: &Wants, now: Timestamp) -> Todo {
+    pub fn todo(&self, wants: Wants, now: Timestamp) -> Todo {
         let is_due = |period: Option<f64>, last| period.is_some_and(|period| due(last, period) <= now);
         let topology = due(self.topology, SETTINGS) <= now;
         let list = is_due(self.list_period(wants), self.list);
@@ -75,17 +76,17 @@ impl Schedule {
     }
 
     /// Seconds until something is due.
-    pub fn wait(&self, wants: &Wants, now: Timestamp) -> f64 {
+    pub fn wait(&self, wants: Wants, now: Timestamp) -> f64 {
         let wanted = [
             (self.list_period(wants), self.list),
             (wants.by_worker.then_some(WORKERS), self.workers),
             (wants.in_flight.then_some(ALARMS), self.alarms),
         ];
-        let waits = wanted.into_iter().filter_map(|(period, last)| Some(due(last, period?).since(now).max(0.0)));
-        waits.fold(IDLE, f64::min)
+        let seconds = wanted.into_iter().filter_map(|(period, last)| Some(due(last, period?).since(now).max(0.0)));
+        seconds.fold(IDLE, f64::min)
     }
 
-    fn list_period(&self, wants: &Wants) -> Option<f64> {
+    fn list_period(&self, wants: Wants) -> Option<f64> {
         let period = if wants.facts {
             PAUSE
         } else if wants.classic {
@@ -101,7 +102,7 @@ impl Schedule {
     }
 
     /// `todo` was done at `asked`; its list took `seconds`.
-    pub fn done(&mut self, todo: &Todo, asked: Timestamp, seconds: f64) {
+    pub fn done(&mut self, todo: Todo, asked: Timestamp, seconds: f64) {
         let note = |last: &mut Option<Timestamp>, done: bool| {
             if done {
                 *last = Some(asked);
@@ -131,20 +132,20 @@ mod tests {
     fn after_all(seconds: f64) -> Schedule {
         let mut schedule = Schedule::default();
         let all = Todo { list: true, settings: true, topology: true, workers: true, alarms: true, tags: true };
-        schedule.done(&all, NOW, seconds);
+        schedule.done(all, NOW, seconds);
         schedule
     }
 
     #[test]
     fn everything_wanted_is_asked_for_at_once() {
         let wants = Wants { in_flight: true, by_worker: true, facts: true, ..Wants::default() };
-        let todo = Schedule::default().todo(&wants, NOW);
+        let todo = Schedule::default().todo(wants, NOW);
         assert!(todo.list && todo.settings && todo.topology && todo.workers && todo.alarms && todo.tags);
     }
 
     #[test]
     fn nothing_is_asked_for_when_nothing_is_wanted() {
-        let todo = Schedule::default().todo(&Wants::default(), NOW);
+        let todo = Schedule::default().todo(Wants::default(), NOW);
         assert!(!(todo.list || todo.settings || todo.workers || todo.alarms));
     }
 
@@ -159,9 +160,9 @@ mod tests {
             (Wants { facts: true, ..idle }, PAUSE),
         ] {
             let schedule = after_all(0.01);
-            assert!(!schedule.todo(&wants, NOW.plus(period - 0.01)).list, "{wants:?}");
-            assert!(schedule.todo(&wants, NOW.plus(period + 0.01)).list, "{wants:?}");
-            assert!((schedule.wait(&wants, NOW) - period).abs() < 1e-6, "{wants:?}");
+            assert!(!schedule.todo(wants, NOW.plus(period - 0.01)).list, "{wants:?}");
+            assert!(schedule.todo(wants, NOW.plus(period + 0.01)).list, "{wants:?}");
+            assert!((schedule.wait(wants, NOW) - period).abs() < 1e-6, "{wants:?}");
         }
     }
 
@@ -169,21 +170,21 @@ mod tests {
     fn a_slow_broker_is_asked_less_often() {
         let wants = Wants { in_flight: true, ..Wants::default() };
         let schedule = after_all(3.0);
-        assert!(!schedule.todo(&wants, NOW.plus(29.0)).list);
-        assert!(schedule.todo(&wants, NOW.plus(31.0)).list);
+        assert!(!schedule.todo(wants, NOW.plus(29.0)).list);
+        assert!(schedule.todo(wants, NOW.plus(31.0)).list);
     }
 
     #[test]
     fn a_new_queue_gets_its_settings_without_reading_the_topology_again() {
         let wants = Wants { facts: true, ..Wants::default() };
-        let todo = after_all(0.01).todo(&wants, NOW.plus(2.0));
+        let todo = after_all(0.01).todo(wants, NOW.plus(2.0));
         assert!(todo.settings && !todo.topology);
     }
 
     #[test]
     fn topology_is_read_again_with_a_later_list() {
         let wants = Wants { depths: true, ..Wants::default() };
-        let todo = after_all(0.01).todo(&wants, NOW.plus(SETTINGS + 1.0));
+        let todo = after_all(0.01).todo(wants, NOW.plus(SETTINGS + 1.0));
         assert!(todo.settings && todo.topology);
     }
 }

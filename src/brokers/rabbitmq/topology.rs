@@ -37,7 +37,7 @@ impl Topology {
                     Some(dead_letter::target(&queue.name, &settings, exchange))
                 }
             };
-            facts.insert(queue.name.clone(), QueueFacts { dead_letter, queue_type: queue.queue_type.clone() });
+            facts.insert(queue.name.clone(), QueueFacts { dead_letter, queue_type: queue.kind.clone() });
         }
         Ok(facts)
     }

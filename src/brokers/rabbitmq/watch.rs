@@ -39,6 +39,7 @@ struct Table {
 
 /// What the pools of one identity want of its management API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of wishes, each there or not")]
 pub struct Wants {
     pub in_flight: bool,
     pub by_worker: bool,
@@ -71,7 +72,8 @@ impl Watch {
             }
             Watched::new(belief)
         });
-        let subscriber = Subscriber { wake, interest: Interest::default(), dead_letter_queue, said: None };
+        let subscriber =
+            Subscriber { wake, interest: Interest::default(), dead_letter_queue, said: Default::default() };
         watched.subscribers.insert(*next_id, subscriber);
         let id = *next_id;
         drop(table);
@@ -211,11 +213,19 @@ impl Watch {
     }
 
     pub fn set_by_worker_gap(&self, gap: Option<Unknown>) {
-        self.lock().by_worker_gap = gap;
+        let mut table = self.lock();
+        if table.by_worker_gap != gap {
+            table.by_worker_gap = gap;
+            table.queues.values().filter(|watched| watched.wants_workers()).for_each(Watched::wake_all);
+        }
     }
 
     pub fn set_facts_gap(&self, gap: Option<Unknown>) {
-        self.lock().facts_gap = gap;
+        let mut table = self.lock();
+        if table.facts_gap != gap {
+            table.facts_gap = gap;
+            table.queues.values().for_each(Watched::wake_all);
+        }
     }
 
     pub fn wants(&self) -> Wants {

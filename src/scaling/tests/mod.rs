@@ -2,7 +2,8 @@
 //! virtual time.
 
 mod cases;
-mod fixtures;
+mod closed_loop;
+pub mod fixtures;
 mod properties;
 mod traces;
 mod world;

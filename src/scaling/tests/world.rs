@@ -8,11 +8,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use super::fixtures;
-use crate::scaling::observation::{Observation, Report, Worker, WorkerPhase, WorkerState};
+use crate::scaling::decision::Decision;
+use crate::scaling::observation::{
+    Counted, CountedByWorker, Observation, QueueCounts, QueueReading, Report, Worker, WorkerPhase, WorkerState,
+};
 use crate::scaling::replica_set_order::{self, VICTIM_COST};
 use crate::scaling::settings::Settings;
 use crate::scaling::time::Timestamp;
-use crate::scaling::{State, decide};
+use crate::scaling::{Restored, State, decide};
 
 /// Milliseconds, so that events of one instant are equal.
 type Instant = u64;
@@ -28,6 +31,18 @@ pub struct Setup {
     pub startup: Instant,
     pub interval: Instant,
     pub slots: u32,
+    pub sight: Sight,
+    /// The operator forgets all but the pool's status, every so many decisions, once the pool is steady.
+    pub restart_every: Option<u32>,
+}
+
+/// What the operator sees of in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Reports and unacked of this very moment.
+    Exact,
+    /// No reports; the broker's counts, by worker too, taken every 5 s.
+    Lagging,
 }
 
 /// What a run came to.
@@ -40,6 +55,9 @@ pub struct Outcome {
     pub most_workers: usize,
     pub left: usize,
     pub decisions: u32,
+    pub restarts: u32,
+    /// Restarts after which the first decision wrote another number, though the one before had not.
+    pub moved_by_restart: u32,
     /// Replicas written, changes only: (second, replicas).
     pub writes: Vec<(f64, u32)>,
 }
@@ -84,6 +102,8 @@ pub struct World<'a> {
     pods: BTreeMap<u32, Pod>,
     replicas: u32,
     next: u32,
+    counted: Option<(Instant, BTreeMap<String, u64>)>,
+    last: Option<Decision>,
     outcome: Outcome,
 }
 
@@ -98,6 +118,8 @@ pub fn run(tasks: &[Task], setup: Setup, settings: &Settings, state: State) -> O
         pods: BTreeMap::new(),
         replicas: 0,
         next: 0,
+        counted: None,
+        last: None,
         outcome: Outcome::default(),
     };
     let last = tasks.iter().map(|task| task.arrives + task.lasts).max().unwrap_or(0) + 4 * 3_600_000;
@@ -105,6 +127,7 @@ pub fn run(tasks: &[Task], setup: Setup, settings: &Settings, state: State) -> O
     let mut tick = 0;
     while tick < last {
         world.run_until(tick);
+        state = world.restarted(state);
         state = world.settle(state, settings);
         if world.events.is_empty() && world.pods.is_empty() && world.replicas == 0 {
             break;
@@ -162,11 +185,29 @@ impl World<'_> {
         }
     }
 
+    fn restarted(&mut self, state: State) -> State {
+        // Steady: λ looks back 300 s.
+        let steady = self.now > 400_000;
+        let due = steady && self.setup.restart_every.is_some_and(|every| self.outcome.decisions % every == every - 1);
+        let (true, Some(last)) = (due, &self.last) else { return state };
+        self.outcome.restarts += 1;
+        let restored = Restored { replicas: last.applied, backlog: last.backlog, estimates: last.estimates };
+        let now = Timestamp(self.now as f64 / 1000.0);
+        let restarted = State::restored(restored, now);
+        let settings = fixtures::settings();
+        let (_, as_before) = decide(&state, &settings, &self.observe(), now);
+        let (_, anew) = decide(&restarted, &settings, &self.observe(), now);
+        let moved = as_before.applied == self.replicas && anew.applied != self.replicas;
+        self.outcome.moved_by_restart += u32::from(moved);
+        restarted
+    }
+
     /// Decides, acts, and decides again while acting changed something in the same instant: a
     /// worker that holds nothing is drained as soon as it is asked.
     fn settle(&mut self, mut state: State, settings: &Settings) -> State {
         for _ in 0..4 {
             let now = Timestamp(self.now as f64 / 1000.0);
+            self.count();
             let (after, decision) = decide(&state, settings, &self.observe(), now);
             state = after;
             self.outcome.decisions += 1;
@@ -184,6 +225,7 @@ impl World<'_> {
             }
             self.reconcile(&decision.victims);
             self.dispatch();
+            self.last = Some(decision);
             if !changed {
                 break;
             }
@@ -229,11 +271,35 @@ impl World<'_> {
         }
     }
 
-    fn observe(&self) -> Observation {
+    /// The broker counts what is unacknowledged, every 5 s.
+    fn count(&mut self) {
+        if self.counted.as_ref().is_none_or(|(at, _)| self.now >= at + 5_000) {
+            let counts = self.pods.iter().map(|(id, pod)| (id.to_string(), u64::from(pod.in_flight))).collect();
+            self.counted = Some((self.now, counts));
+        }
+    }
+
+    fn queue(&self) -> QueueReading {
         let now = self.now as f64 / 1000.0;
-        let in_flight = self.pods.values().map(|pod| u64::from(pod.in_flight)).sum();
+        let ready = self.queue.len() as u64;
+        match (self.setup.sight, &self.counted) {
+            (Sight::Lagging, Some((at, counts))) => {
+                let at = Timestamp(*at as f64 / 1000.0);
+                QueueReading::Known(QueueCounts {
+                    ready,
+                    at: Timestamp(now),
+                    unacked: Some(Counted { count: counts.values().sum(), at }),
+                    unacked_by_worker: Some(CountedByWorker { counts: counts.clone(), at }),
+                    ..QueueCounts::default()
+                })
+            }
+            _ => fixtures::queue(ready, self.pods.values().map(|pod| u64::from(pod.in_flight)).sum(), now),
+        }
+    }
+
+    fn observe(&self) -> Observation {
         Observation {
-            queue: fixtures::queue(self.queue.len() as u64, in_flight, now),
+            queue: self.queue(),
             workers: self.workers(),
             replicas: Some(self.replicas),
             growth_refused: None,
@@ -247,7 +313,7 @@ impl World<'_> {
             first_ready: pod.ready.map(second),
             phase: if pod.ready.is_some() { WorkerPhase::Ready } else { WorkerPhase::Pending },
             slots: self.setup.slots,
-            report: pod.ready.map(|_| Report {
+            report: pod.ready.filter(|_| self.setup.sight == Sight::Exact).map(|_| Report {
                 state: pod.state,
                 completed: Some(pod.completed),
                 ..fixtures::report(pod.in_flight, self.now as f64 / 1000.0)

@@ -11,6 +11,7 @@ async fn published_messages_are_counted() {
     rabbitmq.publish(&vhost, "tasks", (0..1_000).map(|n| format!("{n}").into_bytes())).await.unwrap();
     let counts = rabbitmq.counts(&vhost, "tasks").await.unwrap();
     assert_eq!((counts.ready, counts.unacked, counts.consumers), (1_000, 0, 0));
+    assert_eq!(rabbitmq.ready(&vhost, "tasks").await.unwrap(), 1_000);
     rabbitmq.purge(&vhost, "tasks").await.unwrap();
     assert_eq!(rabbitmq.counts(&vhost, "tasks").await.unwrap().ready, 0);
 }
@@ -33,6 +34,34 @@ async fn a_user_logs_in_with_the_new_password_only() {
         let uri = rabbitmq.amqp_uri(&vhost).replacen("amqp://", &format!("amqp://worker:{password}@"), 1);
         assert_eq!(lapin::Connection::connect(&uri, lapin::ConnectionProperties::default()).await.is_ok(), expected);
     }
+}
+
+#[tokio::test]
+async fn the_tls_listener_is_trusted_with_its_own_authority_only() {
+    let rabbitmq = rabbitmq().await;
+    let login = format!("amqps://{}:{}@", rabbitmq.admin_user(), rabbitmq.admin_password());
+    let uri = rabbitmq.amqps_uri("/").replacen("amqps://", &login, 1);
+    let stranger = awp_testbed::base::pki::Authority::new("stranger").unwrap().pem();
+    for (authority, expected) in [(rabbitmq.ca_pem(), true), (stranger.as_str(), false)] {
+        let tls = lapin::tcp::OwnedTLSConfig { identity: None, cert_chain: Some(authority.to_owned()) };
+        let runtime = lapin::runtime::default_runtime().unwrap();
+        let properties = lapin::ConnectionProperties::default();
+        let connection = lapin::Connection::connect_with_config(&uri, properties, tls, runtime).await;
+        assert_eq!(connection.is_ok(), expected, "{connection:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_policy_and_tags_are_as_set() {
+    let rabbitmq = rabbitmq().await;
+    let vhost = rabbitmq.vhost("policy").await.unwrap();
+    rabbitmq.set_policy(&vhost, "dead", "^tasks", &serde_json::json!({"dead-letter-exchange": ""})).await.unwrap();
+    let policies = rabbitmq.management_get(&format!("/api/policies/{vhost}")).await.unwrap();
+    assert_eq!(policies[0]["definition"]["dead-letter-exchange"], "");
+    rabbitmq.add_user(User::monitoring("reader", "old"), &vhost).await.unwrap();
+    rabbitmq.set_password("reader", "new").await.unwrap();
+    let user = rabbitmq.management_get("/api/users/reader").await.unwrap();
+    assert_eq!(user["tags"], serde_json::json!(["monitoring"]));
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ mod row;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use super::errors;
 use crate::scaling::observation::{Counted, CountedByWorker, ErrorClass, QueueCounts, QueueReading, Unknown};
 use crate::scaling::time::Timestamp;
@@ -50,6 +52,15 @@ struct Listed {
     at: Timestamp,
 }
 
+/// See [`Belief::outline_of_change`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outline {
+    reading: Option<QueueReading>,
+    worker_changes: Option<u64>,
+    declare_failure: Option<&'static str>,
+    list_failure: Option<&'static str>,
+}
+
 /// Everything seen of one queue that still matters.
 #[derive(Clone, Debug)]
 pub struct Belief {
@@ -67,7 +78,9 @@ pub struct Belief {
     /// First of an unbroken run of rows without a message.
     empty_rows_since: Option<Timestamp>,
     unacked: Option<Counted>,
-    by_worker: Option<CountedByWorker>,
+    by_worker: Option<Arc<CountedByWorker>>,
+    /// How often the counts by worker changed.
+    worker_changes: u64,
     alarm: Option<Timestamp>,
     single_active_consumer: bool,
 }
@@ -85,6 +98,7 @@ impl Belief {
             empty_rows_since: None,
             unacked: None,
             by_worker: None,
+            worker_changes: 0,
             alarm: None,
             single_active_consumer: false,
         }
@@ -130,8 +144,11 @@ impl Belief {
         self.empty_rows_since = None;
     }
 
-    pub fn counted_by_worker(&mut self, counts: CountedByWorker) {
-        self.by_worker = Some(counts);
+    pub fn counted_by_worker(&mut self, counted: Arc<CountedByWorker>) {
+        if self.by_worker.as_ref().is_none_or(|before| before.counts != counted.counts) {
+            self.worker_changes += 1;
+        }
+        self.by_worker = Some(counted);
     }
 
     /// The broker's memory or disk alarm at `at`, or none.
@@ -173,6 +190,30 @@ impl Belief {
     /// The reading as of `now`, without dead letters, which lie in another queue; `workers`: some pool
     /// on the queue has some. `None` until a first look ended.
     pub fn reading(&self, workers: bool, now: Timestamp) -> Option<QueueReading> {
+        let mut reading = self.outline(workers, now)?;
+        if let QueueReading::Known(counts) = &mut reading {
+            counts.unacked_by_worker = self.by_worker(now).map(|counted| CountedByWorker::clone(counted));
+        }
+        Some(reading)
+    }
+
+    /// What is compared to see whether anything changed: times are left out, and counts by worker,
+    /// of which there can be thousands, are a number.
+    pub fn outline_of_change(&self, workers: bool, now: Timestamp) -> Outline {
+        let mut reading = self.outline(workers, now);
+        if let Some(QueueReading::Known(counts)) = &mut reading {
+            counts.at = Timestamp::default();
+            counts.unacked = counts.unacked.map(|counted| Counted { at: Timestamp::default(), ..counted });
+        }
+        Outline {
+            reading,
+            worker_changes: self.by_worker(now).map(|_| self.worker_changes),
+            declare_failure: self.declare_failure.as_ref().map(|why| why.reason),
+            list_failure: self.list_failure.as_ref().map(|why| why.reason),
+        }
+    }
+
+    fn outline(&self, workers: bool, now: Timestamp) -> Option<QueueReading> {
         if self.row().is_some_and(Row::is_stream) {
             return Some(QueueReading::Unknown(errors::stream()));
         }
@@ -180,20 +221,19 @@ impl Belief {
             Ok((0, _)) if workers && self.alarm.is_some_and(|at| now.since(at) <= ALARM_EXPIRES) => {
                 QueueReading::Unknown(errors::publishers_blocked())
             }
-            Ok((ready, at)) => QueueReading::Known(self.counts(ready, at, now)),
+            Ok((ready, at)) => QueueReading::Known(QueueCounts {
+                ready,
+                at,
+                unacked: self.unacked.filter(|counted| now.since(counted.at) <= LISTED_EXPIRES),
+                single_active_consumer: self.single_active_consumer,
+                ..QueueCounts::default()
+            }),
             Err(why) => QueueReading::Unknown(why),
         })
     }
 
-    fn counts(&self, ready: u64, at: Timestamp, now: Timestamp) -> QueueCounts {
-        QueueCounts {
-            ready,
-            at,
-            unacked: self.unacked.filter(|counted| now.since(counted.at) <= LISTED_EXPIRES),
-            unacked_by_worker: self.by_worker.clone().filter(|counts| now.since(counts.at) <= LISTED_EXPIRES),
-            single_active_consumer: self.single_active_consumer,
-            dead_letters: None,
-        }
+    fn by_worker(&self, now: Timestamp) -> Option<&Arc<CountedByWorker>> {
+        self.by_worker.as_ref().filter(|counted| now.since(counted.at) <= LISTED_EXPIRES)
     }
 
     fn ready(&self, workers: bool, now: Timestamp) -> Option<Result<(u64, Timestamp), Unknown>> {
@@ -223,11 +263,11 @@ impl Belief {
         if declared.at.since(since) <= SECOND_LOOK {
             return Some(Err(errors::zero_unconfirmed()));
         }
+        let list_may_come = self.listable && self.list_failure.is_none();
         Some(match self.zero_by_list(since, workers, now) {
-            Ok(()) => Ok(0),
-            Err(doubt) if self.listable && self.list_failure.is_none() => Err(doubt),
+            Err(doubt) if list_may_come => Err(doubt),
             Err(_) if workers => Err(errors::zero_without_consumers(self.listable)),
-            Err(_) => Ok(0),
+            _ => Ok(0),
         })
     }
 
@@ -283,21 +323,4 @@ const QUEUE_MISSING: &str = "QueueMissing";
 /// When what a row says was true at the latest: counts of quorum queues are reported in ticks.
 fn content_time(row: &Row, asked: Timestamp) -> Timestamp {
     if row.is_classic() { asked } else { asked.plus(-SECOND_LOOK) }
-}
-
-/// Two readings say the same, whatever their times.
-pub fn same(a: Option<&QueueReading>, b: Option<&QueueReading>) -> bool {
-    match (a, b) {
-        (Some(QueueReading::Known(a)), Some(QueueReading::Known(b))) => {
-            a.ready == b.ready
-                && a.unacked.map(|counted| counted.count) == b.unacked.map(|counted| counted.count)
-                && a.unacked_by_worker.as_ref().map(|by| &by.counts)
-                    == b.unacked_by_worker.as_ref().map(|by| &by.counts)
-                && a.single_active_consumer == b.single_active_consumer
-                && a.dead_letters == b.dead_letters
-        }
-        (Some(QueueReading::Unknown(a)), Some(QueueReading::Unknown(b))) => a == b,
-        (None, None) => true,
-        _ => false,
-    }
 }

@@ -317,7 +317,7 @@ fn counts_by_worker_expire() {
     let mut belief = Belief::new(true);
     belief.declared(1, 1, Timestamp(10.0));
     let counts = BTreeMap::from([("pod-a".to_owned(), 3)]);
-    belief.counted_by_worker(CountedByWorker { counts, at: Timestamp(5.0) });
+    belief.counted_by_worker(Arc::new(CountedByWorker { counts, at: Timestamp(5.0) }));
     let by_worker = |now: f64| match belief.reading(true, Timestamp(now)) {
         Some(QueueReading::Known(counts)) => counts.unacked_by_worker.map(|by| by.counts["pod-a"]),
         other => panic!("{other:?}"),
@@ -342,14 +342,29 @@ fn a_doubt_asks_for_a_list_and_an_affirmed_zero_does_not() {
 }
 
 #[test]
-fn readings_that_say_the_same_at_other_times_are_the_same() {
-    let known = |ready, at| {
-        let mut belief = Belief::new(false);
-        belief.declared(ready, 1, Timestamp(at));
-        belief.reading(false, Timestamp(at))
+fn looks_that_say_the_same_at_other_times_change_nothing() {
+    type See<'a> = &'a dyn Fn(&mut Belief, Timestamp);
+    let mut belief = Belief::new(true);
+    let workers = |count: u64, at: f64| {
+        let counts = BTreeMap::from([("pod-a".to_owned(), count)]);
+        Arc::new(CountedByWorker { counts, at: Timestamp(at) })
     };
-    assert!(same(known(3, 1.0).as_ref(), known(3, 2.0).as_ref()));
-    assert!(!same(known(3, 1.0).as_ref(), known(4, 1.0).as_ref()));
-    assert!(!same(known(3, 1.0).as_ref(), None));
-    assert!(same(None, None));
+    let looks: [(&str, bool, See); 8] = [
+        ("a first answer", true, &|belief, at| belief.declared(3, 1, at)),
+        ("the same again", false, &|belief, at| belief.declared(3, 1, at)),
+        ("a first row", true, &|belief, at| belief.listed(Some(row(3, 2, "running", "quorum")), at)),
+        ("the same row again", false, &|belief, at| belief.listed(Some(row(3, 2, "running", "quorum")), at)),
+        ("counts by worker", true, &|belief, at| belief.counted_by_worker(workers(2, at.0))),
+        ("the same by worker", false, &|belief, at| belief.counted_by_worker(workers(2, at.0))),
+        ("another by worker", true, &|belief, at| belief.counted_by_worker(workers(1, at.0))),
+        ("a failed list", true, &|belief, _| belief.list_failed(failure("ManagementUnreachable"))),
+    ];
+    let mut before = belief.outline_of_change(true, Timestamp(0.0));
+    for (second, (name, changes, look)) in looks.into_iter().enumerate() {
+        let now = Timestamp(1.0 + second as f64);
+        look(&mut belief, now);
+        let after = belief.outline_of_change(true, now);
+        assert_eq!(after != before, changes, "{name}");
+        before = after;
+    }
 }

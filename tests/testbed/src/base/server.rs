@@ -95,6 +95,8 @@ impl Server {
         let pid_file = scratch.pid_file(&spec.name);
         let output = File::options().create(true).append(true).open(&log)?;
         let errors = output.try_clone()?;
+        // Before the shell can: the folder stays as long as there are pid files.
+        File::create(&pid_file)?;
         let guard = Guard::start(SUPERVISOR, &format!("awp-testbed-{}", spec.name), |shell| {
             shell.arg((spec.grace.as_millis() / 100).to_string()).arg(&pid_file).arg(&spec.program).args(&spec.args);
             shell.envs(spec.env.iter().map(|(name, value)| (name, value)));

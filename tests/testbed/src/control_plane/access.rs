@@ -12,7 +12,10 @@ const DAY: i64 = 24 * 3_600;
 
 pub async fn config(kubeconfig: &Path) -> Result<kube::Config> {
     let file = Kubeconfig::read_from(kubeconfig)?;
-    Ok(kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?)
+    let mut config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+    // From the environment, where NO_PROXY is not looked at: the way to loopback leads through no proxy.
+    config.proxy_url = None;
+    Ok(config)
 }
 
 /// The configuration was read from files of ours when the control plane started, and served it then.

@@ -61,6 +61,19 @@ impl RabbitMq {
         self.declare(vhost, queue, &[("x-queue-type", AMQPValue::LongString("classic".into()))]).await
     }
 
+    /// How many messages of the queue wait to be delivered, by passive declare.
+    pub async fn ready(&self, vhost: &str, queue: &str) -> Result<u64> {
+        let mut ready = 0;
+        self.on_channel(vhost, async |channel| {
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            let declared = channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
+            ready = declared.message_count().into();
+            Ok(())
+        })
+        .await?;
+        Ok(ready)
+    }
+
     pub async fn purge(&self, vhost: &str, queue: &str) -> Result<()> {
         self.on_channel(vhost, async |channel| {
             channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await?;

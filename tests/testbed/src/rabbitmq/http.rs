@@ -41,9 +41,8 @@ pub fn available(node: &Node) -> bool {
 }
 
 async fn request(node: &Node, method: Method, path: &str, body: Option<&Value>) -> Result<reqwest::Response> {
-    // A client per call: a pool of connections would belong to the runtime of the test that opened them first.
-    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build()?;
     let url = format!("http://127.0.0.1:{}{path}", node.ports.management);
+    let client = crate::base::http::client(Duration::from_secs(20))?;
     let mut request = client.request(method.clone(), &url).basic_auth(ADMIN, Some(ADMIN_PASSWORD));
     if let Some(body) = body {
         request = request.json(body);
