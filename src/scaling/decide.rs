@@ -128,11 +128,12 @@ fn by_law(state: &mut State, settings: &Settings, view: &View<'_>) -> Plan {
     plan::by_law(settings, fleet, &asked, detail)
 }
 
-/// In flight is not known: while tasks are queued, every worker that has been ready and shows
-/// nothing is taken for full; the pool may grow and not shrink.
+/// In flight is not known: while tasks are queued, every worker that shows nothing and was ready well
+/// before the queue was read is taken for full; the pool may grow and not shrink.
 fn blind(terms: &mut Terms, state: &State, fleet: &Fleet<'_>, now: Timestamp) -> Demand {
     if state.arrivals.total() > 0 {
-        terms.in_flight = fleet.in_flight_at_most();
+        let shown = state.reading.map_or(now, |reading| reading.at.plus(-state.interval()));
+        terms.in_flight = fleet.in_flight_at_most(shown);
     }
     // Free slots to keep cannot be told from full ones here, so they are asked for once, not on top.
     let demand = Terms { free_slots: 0.0, ..*terms }.demand(&state.arrivals, now);
