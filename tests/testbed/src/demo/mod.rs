@@ -74,7 +74,7 @@ async fn act(args: &Args, stage: &Stage, view: &mut View) -> Result<()> {
     let published = stage.publish(args.tasks, &DURATIONS).await?;
     let begun = Instant::now();
     let mut summary = Summary::new(published, begun);
-    view.head();
+    View::head();
     loop {
         let facts = Facts::gather(stage).await?;
         summary.note(&facts);

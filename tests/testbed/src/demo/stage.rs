@@ -162,9 +162,9 @@ fn login_files(scratch: &Scratch, password: &str) -> Result<std::path::PathBuf> 
 }
 
 fn password() -> Result<String> {
-    let mut bytes = [0; 12];
+    let mut bytes = [0; 16];
     std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:x}", u128::from_le_bytes(bytes)))
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -65,7 +65,7 @@ impl Summary {
         let lost = self.published.difference(&work.done).count();
         let counts = stage.rabbitmq.counts(&stage.vhost, QUEUE).await?;
         let failed = stage.rabbitmq.counts(&stage.vhost, &format!("{QUEUE}_failed")).await?;
-        let worker_seconds: f64 = self.lives.values().map(|(first, last)| (*last - *first).as_secs_f64()).sum();
+        let worker_seconds: f64 = self.lives.values().map(|(first, last)| last.saturating_sub(*first).as_secs_f64()).sum();
         let ideal = work.seconds / SLOTS;
         let seconds =
             |time: Option<Duration>| time.map_or_else(|| "never".into(), |time| format!("{:.1} s", time.as_secs_f64()));

@@ -29,7 +29,7 @@ impl View {
         eprintln!("{:>5.1} s  {words}", self.begun.elapsed().as_secs_f64());
     }
 
-    pub fn head(&self) {
+    pub fn head() {
         println!("\n  time  backlog  in flight  workers (ready)  why");
     }
 
