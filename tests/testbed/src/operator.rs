@@ -121,9 +121,14 @@ pub async fn install_chart(control_plane: &ControlPlane, chart: &Path, namespace
     let rendered = helm.output().await.context("cannot start helm")?;
     ensure!(rendered.status.success(), "helm template failed: {}", String::from_utf8_lossy(&rendered.stderr));
     control_plane.apply(&String::from_utf8(rendered.stdout)?).await?;
+    pools_are_served(control_plane).await
+}
+
+/// Waits until a definition just applied is served. (`kubectl wait --for=condition=Established` fails where the
+/// definition has no conditions yet.)
+pub async fn pools_are_served(control_plane: &ControlPlane) -> Result<()> {
     wait::until("the API server serves pools", Duration::from_secs(30), async || {
-        let served = control_plane.kubectl_output(&["get", "agentworkerpools", "-n", namespace]).await;
-        Ok(served.ok().map(drop))
+        Ok(control_plane.kubectl_output(&["get", "agentworkerpools"]).await.ok().map(drop))
     })
     .await
 }
