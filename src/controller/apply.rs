@@ -152,7 +152,8 @@ impl Step<'_> {
         }
         let api: Api<Deployment> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
         let patch = Patch::Merge(json!({ "spec": { "replicas": to } }));
-        let _: Scale = api.patch_scale(name, &PatchParams::default(), &patch).await?;
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let _: Scale = api.patch_scale(name, &params, &patch).await?;
         self.remember_written(live, to);
         Ok(scaled(from, to))
     }
