@@ -12,7 +12,7 @@ use crate::api::AgentWorkerPoolStatus;
 use crate::api::conditions::{Says, Status, remove, set};
 use crate::api::names::{conditions as types, reasons};
 use crate::scaling::decision::{Bound, Decision, Trust};
-use crate::scaling::observation::{ErrorClass, QueueReading, Unknown};
+use crate::scaling::observation::{ErrorClass, Observation, QueueReading, Unknown};
 use crate::scaling::settings::Mode;
 use crate::scaling::time::Timestamp;
 
@@ -127,14 +127,16 @@ fn decided(decision: &Decision, plan: &Plan, seen: &Seen, memory: &mut Memory, n
         let others: Vec<String> = seen.sharing.iter().map(ToString::to_string).collect();
         format!("{} read the same queue; each counts its part by maxReplicas × prefetch", others.join(", "))
     });
-    when(flags.scale_down_blind, types::SCALE_DOWN_BLIND, &|| {
-        let gap = seen.gaps.by_worker.as_ref().or(seen.gaps.in_flight.as_ref());
-        let why = gap.map_or_else(String::new, |gap| format!(" ({})", gap.message));
-        format!(
-            "no source tells which workers are busy, so none is stopped: set worker.statusPort, or give the operator's \
-             broker login the tag monitoring and set managementUri{why}"
-        )
-    });
+    if flags.scale_down_blind || sighted(&seen.observation) {
+        when(flags.scale_down_blind, types::SCALE_DOWN_BLIND, &|| {
+            let gap = seen.gaps.by_worker.as_ref().or(seen.gaps.in_flight.as_ref());
+            let why = gap.map_or_else(String::new, |gap| format!(" ({})", gap.message));
+            format!(
+                "no source tells which workers are busy, so none is stopped: set worker.statusPort, or give the \
+                 operator's broker login the tag monitoring and set managementUri{why}"
+            )
+        });
+    }
     when(flags.memory_limit_missing, types::MEMORY_LIMIT_MISSING, &|| {
         format!(
             "the container has no memory limit, so each worker holds {} at once; set resources.limits.memory, or \
@@ -158,6 +160,13 @@ fn decided(decision: &Decision, plan: &Plan, seen: &Seen, memory: &mut Memory, n
             .into()
     });
     verdict
+}
+
+/// Some source tells of some worker, or there is none to tell of. Between this and blindness lies an outage,
+/// which takes back nothing.
+fn sighted(observation: &Observation) -> bool {
+    let told = matches!(&observation.queue, QueueReading::Known(counts) if counts.unacked_by_worker.is_some());
+    told || observation.workers.is_empty() || observation.workers.iter().any(|worker| worker.report.is_some())
 }
 
 fn ready((says, gone): &mut Verdict, decision: &Decision, plan: &Plan) {

@@ -7,7 +7,7 @@ use super::explain;
 use super::fleet::Fleet;
 use super::law::{Demand, Terms, free_slots};
 use super::learn::{booting_ages, first_task_memory, learn};
-use super::load::Sources;
+use super::load::{FRESH, Sources};
 use super::observation::{Observation, QueueReading};
 use super::plan::{self, Asked, Plan};
 use super::prefetch::prefetch;
@@ -51,6 +51,10 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
         QueueReading::Known(counts) => Some(counts),
         QueueReading::Unknown(_) => None,
     };
+    let trust = trust(&state, counts, now);
+    if trust != Trust::Known {
+        state.known_since = now;
+    }
     let sources = Sources::new(counts, &observation.workers, state.in_flight.last_pick_up(), settings.reports, now);
     let fleet = Fleet::of(observation, &known, settings.drain, &sources, holding.tasks, now);
     let whole =
@@ -60,8 +64,8 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
         fleet: &fleet,
         estimates,
         whole,
-        trust: trust(&state, counts, now),
-        blind: sources.blind(&observation.workers, state.started),
+        trust,
+        blind: sources.blind(&observation.workers, state.known_since),
         now,
     };
 
@@ -128,11 +132,16 @@ fn by_law(state: &mut State, settings: &Settings, view: &View<'_>) -> Plan {
     plan::by_law(settings, fleet, &asked, detail)
 }
 
-/// In flight is not known: while tasks are queued, every worker that has been ready and shows
-/// nothing is taken for full; the pool may grow and not shrink.
+/// In flight is not known: while tasks are queued, every worker that shows nothing and was ready well
+/// before the queue was read is taken for full; the pool may grow and not shrink.
+///
+/// Not right after an outage of the broker, nor after a start: the source of in flight may come back
+/// later than the queue's, and what workers held then is queued again and not in flight.
 fn blind(terms: &mut Terms, state: &State, fleet: &Fleet<'_>, now: Timestamp) -> Demand {
     if state.arrivals.total() > 0 {
-        terms.in_flight = fleet.in_flight_at_most();
+        let heard = now.since(state.known_since) > FRESH;
+        let read = state.reading.filter(|_| heard).map_or(Timestamp(f64::NEG_INFINITY), |reading| reading.at);
+        terms.in_flight = fleet.in_flight_at_most(read.plus(-state.interval()));
     }
     // Free slots to keep cannot be told from full ones here, so they are asked for once, not on top.
     let demand = Terms { free_slots: 0.0, ..*terms }.demand(&state.arrivals, now);

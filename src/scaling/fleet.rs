@@ -123,11 +123,12 @@ impl<'a> Fleet<'a> {
     }
 
     /// n where the whole queue's count is not known: what active workers are seen to hold, and all
-    /// slots of those that have been ready and show nothing.
-    pub fn in_flight_at_most(&self) -> f64 {
+    /// slots of those that show nothing and were ready by `shown`. What others take the queue's last
+    /// count cannot show yet: taken for full, each new worker would call for the next.
+    pub fn in_flight_at_most(&self, shown: Timestamp) -> f64 {
         let may_hold = |index: usize, member: &Member| match member.load.held {
             Some(held) => held,
-            None if self.workers[index].first_ready.is_some() => member.slots,
+            None if self.workers[index].first_ready.is_some_and(|ready| ready <= shown) => member.slots,
             None => 0,
         };
         self.with_role(Role::Active).map(|(index, member)| f64::from(may_hold(index, member))).sum()

@@ -28,6 +28,8 @@ pub struct State {
     pub(super) now: Timestamp,
     /// When listening began: silence before it means nothing.
     pub(super) started: Timestamp,
+    /// Since when the queue was known without a break.
+    pub(super) known_since: Timestamp,
     pub(super) restored: Option<Restored>,
     /// The last reading that could be used.
     pub(super) reading: Option<Reading>,
@@ -110,6 +112,7 @@ impl State {
         Self {
             now,
             started: now,
+            known_since: now,
             restored: None,
             reading: None,
             since: None,

@@ -39,7 +39,12 @@ async fn while_the_broker_is_away_workers_stay_and_the_fallback_only_raises() {
     assert_eq!(stage.condition_now("raised", "Ready").await.unwrap().status, "True");
     tokio::time::sleep(Duration::from_secs(5)).await;
     for history in &histories {
-        assert_eq!(history.replicas(), [3]);
+        assert_eq!(history.replicas(), [3], "{}", stage.story());
+    }
+
+    // Nobody is blind because of an outage.
+    for event in stage.events().await {
+        assert_ne!(event.reason.as_deref(), Some("ScaleDownBlind"), "{:?}", event.note);
     }
 
     broker.start_again().await.unwrap();
@@ -49,7 +54,7 @@ async fn while_the_broker_is_away_workers_stay_and_the_fallback_only_raises() {
     stage.event("raised", "FallbackEnded").await;
     stage.running("raised", 3).await;
     for history in &histories {
-        assert_eq!(history.replicas(), [3]);
+        assert_eq!(history.replicas(), [3], "{}", stage.story());
     }
     drop(stage);
     broker.shut_down().await.unwrap();

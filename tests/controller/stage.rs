@@ -138,6 +138,14 @@ impl<'a> Stage<'a> {
         self.cluster.writes_by(&user, since).unwrap()
     }
 
+    /// What the operator said it did, for the message of a failed assertion.
+    pub fn story(&self) -> String {
+        let log = self.operator.log();
+        let told = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let told = told.filter(|line| line["level"] != "DEBUG");
+        told.map(|line| format!("{line}\n")).collect()
+    }
+
     /// Waits for `probe` to answer. In vain: fails with what the operator and the pools say.
     pub async fn until<T>(&self, what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
         self.within(PATIENCE, what, probe).await

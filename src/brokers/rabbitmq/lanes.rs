@@ -53,6 +53,7 @@ pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -
             Err(why) => why,
             Ok(link) => {
                 watch.set_broken(None);
+                watch.connected.notify_one();
                 let lanes = Lanes { watch, link: &link, load, jitter };
                 let why = tokio::select! {
                     why = lanes.run(Lane::Main) => Some(why),

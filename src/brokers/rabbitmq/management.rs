@@ -41,7 +41,11 @@ pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -
                 let seconds = backoff.wait(now);
                 tracing::warn!(broker = identity.uri, reason = why.reason, retry_seconds = seconds, "{}", why.message);
                 watch.set_unlisted(Some(&why));
-                sleep(Duration::from_secs_f64(seconds)).await;
+                tokio::select! {
+                    () = sleep(Duration::from_secs_f64(seconds)) => {}
+                    // After a restart the management API comes seconds after AMQP does.
+                    () = watch.connected.notified() => backoff.succeeded(),
+                }
             }
         }
     }

@@ -19,6 +19,8 @@ pub struct Watch {
     pub amqp_news: Notify,
     /// For the management side: a new queue, a new interest or a new doubt.
     pub management_news: Notify,
+    /// For the management side: the broker took an AMQP connection, so waiting out a backoff is pointless.
+    pub connected: Notify,
     /// There is a management API to wait for.
     listable: bool,
     table: Mutex<Table>,
@@ -55,7 +57,14 @@ pub struct Wants {
 
 impl Watch {
     pub fn new(clock: Clock, listable: bool) -> Self {
-        Self { clock, amqp_news: Notify::new(), management_news: Notify::new(), listable, table: Mutex::default() }
+        Self {
+            clock,
+            amqp_news: Notify::new(),
+            management_news: Notify::new(),
+            connected: Notify::new(),
+            listable,
+            table: Mutex::default(),
+        }
     }
 
     pub fn subscribe(&self, queue: &str, dead_letter_queue: Option<String>, wake: Arc<Notify>) -> u64 {

@@ -1,6 +1,7 @@
 //! The law under test: tables to read, properties that hold whatever comes in, and a closed loop in
 //! virtual time.
 
+mod blind;
 mod cases;
 mod closed_loop;
 pub mod fixtures;
