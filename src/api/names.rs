@@ -113,7 +113,6 @@ pub mod conditions {
     pub const SCALE_DOWN_BLIND: &str = "ScaleDownBlind";
     pub const MEMORY_LIMIT_MISSING: &str = "MemoryLimitMissing";
     pub const SCALING_LIMITED: &str = "ScalingLimited";
-    pub const SCALE_UP_INEFFECTIVE: &str = "ScaleUpIneffective";
     pub const DRAINING: &str = "Draining";
     pub const NO_DEAD_LETTER_TARGET: &str = "NoDeadLetterTarget";
 }
@@ -135,7 +134,6 @@ pub mod reasons {
     pub const SECRET_NOT_FOUND: &str = "SecretNotFound";
     pub const SECRET_FORBIDDEN: &str = "SecretForbidden";
     pub const SECRET_INCOMPLETE: &str = "SecretIncomplete";
-    pub const QUEUE_NOT_FOUND: &str = "QueueNotFound";
     pub const TARGET_NOT_FOUND: &str = "TargetNotFound";
 
     // Ready=False: someone else is there
@@ -146,17 +144,14 @@ pub mod reasons {
     // Reconciling, Stalled
     pub const PROGRESSING: &str = "Progressing";
     pub const ROLLING_OUT: &str = "RollingOut";
-    pub const WAITING: &str = "Waiting";
 
     // BacklogKnown
     pub const READ: &str = "Read";
     pub const NOT_READ_YET: &str = "NotReadYet";
-    pub const BROKER_UNREACHABLE: &str = "BrokerUnreachable";
 
     // events
     pub const SCALED_UP: &str = "ScaledUp";
     pub const SCALED_DOWN: &str = "ScaledDown";
-    pub const SCALE_DOWN_HELD: &str = "ScaleDownHeld";
     pub const HOLD_STARTED: &str = "HoldStarted";
     pub const HOLD_ENDED: &str = "HoldEnded";
     pub const FALLBACK_STARTED: &str = "FallbackStarted";

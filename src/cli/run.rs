@@ -44,6 +44,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         .await
         .context("no cluster to talk to: set KUBECONFIG, or run in a pod with a ServiceAccount")?;
     config.connect_timeout = Some(API_TIMEOUT);
+    // kube takes HTTPS_PROXY from the environment and does not know NO_PROXY: the API server is reached directly.
+    config.proxy_url = None;
     let mut namespaces: BTreeSet<String> = args.namespaces.into_iter().filter(|name| !name.is_empty()).collect();
     if namespaces.is_empty() {
         namespaces.insert(config.default_namespace.clone());

@@ -36,45 +36,36 @@ pub struct Outcome {
     pub refusal: Option<Refusal>,
 }
 
-struct Step<'a> {
-    context: &'a Context,
-    key: &'a PoolKey,
-    found: &'a Found,
-    plan: &'a Plan,
-    decision: &'a Decision,
-    memory: &'a mut Memory,
-    now: Timestamp,
-}
-
-pub async fn apply(
-    context: &Context,
-    key: &PoolKey,
-    found: &Found,
-    spec: &parsed::Pool,
-    plan: &Plan,
-    seen: &Seen,
-    decision: &Decision,
-    memory: &mut Memory,
-    now: Timestamp,
-) -> kube::Result<Outcome> {
-    if plan.settings.mode == Mode::Paused {
-        return Ok(Outcome::default());
-    }
-    let mut step = Step { context, key, found, plan, decision, memory, now };
-    match &spec.worker {
-        parsed::Worker::Template(template) => {
-            step.config_map(seen).await?;
-            step.own_deployment(template, seen).await
-        }
-        parsed::Worker::TargetRef(target) => step.target(&target.name, seen).await,
-    }
+/// One decision to apply, and what it is about.
+pub struct Step<'a> {
+    pub context: &'a Context,
+    pub key: &'a PoolKey,
+    pub found: &'a Found,
+    pub plan: &'a Plan,
+    pub decision: &'a Decision,
+    pub memory: &'a mut Memory,
+    pub now: Timestamp,
 }
 
 impl Step<'_> {
+    pub async fn apply(mut self, spec: &parsed::Pool, seen: &Seen) -> kube::Result<Outcome> {
+        if self.plan.settings.mode == Mode::Paused {
+            return Ok(Outcome::default());
+        }
+        match &spec.worker {
+            parsed::Worker::Template(template) => {
+                self.config_map(seen).await?;
+                self.own_deployment(template, seen).await
+            }
+            parsed::Worker::TargetRef(target) => self.target(&target.name, seen).await,
+        }
+    }
+
     async fn config_map(&mut self, seen: &Seen) -> kube::Result<()> {
         let mut history = seen.history.clone();
         history.note(self.decision.prefetch, self.now);
-        let target = dead_letter_target(self.plan, seen).or_else(|| known_target(self.found));
+        let unread = seen.facts.is_none();
+        let target = dead_letter_target(self.plan, seen).or_else(|| known_target(self.found).filter(|_| unread));
         let desired = build::config_map(&self.found.pool, self.decision.prefetch, &history, target.as_ref());
         let live = self.found.config_map.as_deref();
         let written = self.memory.config_map.as_ref().is_some_and(|manifest| manifest["data"] == desired["data"]);
@@ -99,9 +90,8 @@ impl Step<'_> {
 
     async fn own_deployment(&mut self, template: &parsed::Template, seen: &Seen) -> kube::Result<Outcome> {
         let Some(contract) = &self.plan.contract else { return Ok(Outcome::default()) };
-        let mut desired = match build::deployment(&self.found.pool, &template.pod, contract) {
-            Ok(desired) => desired,
-            Err(_) => return Ok(refused("the template cannot be written as JSON".into())),
+        let Ok(mut desired) = build::deployment(&self.found.pool, &template.pod, contract) else {
+            return Ok(refused("the template cannot be written as JSON".into()));
         };
         let Some(live) = self.found.deployment.as_deref() else {
             let recommend = self.plan.settings.mode == Mode::Recommend;
@@ -162,7 +152,8 @@ impl Step<'_> {
         }
         let api: Api<Deployment> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
         let patch = Patch::Merge(json!({ "spec": { "replicas": to } }));
-        let _: Scale = api.patch_scale(name, &PatchParams::default(), &patch).await?;
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let _: Scale = api.patch_scale(name, &params, &patch).await?;
         self.remember_written(live, to);
         Ok(scaled(from, to))
     }

@@ -128,9 +128,12 @@ fn decided(decision: &Decision, plan: &Plan, seen: &Seen, memory: &mut Memory, n
         format!("{} read the same queue; each counts its part by maxReplicas × prefetch", others.join(", "))
     });
     when(flags.scale_down_blind, types::SCALE_DOWN_BLIND, &|| {
-        "no source tells which workers are busy, so none is stopped: set worker.statusPort, or give the operator's \
-         broker login the tag monitoring and set managementUri"
-            .into()
+        let gap = seen.gaps.by_worker.as_ref().or(seen.gaps.in_flight.as_ref());
+        let why = gap.map_or_else(String::new, |gap| format!(" ({})", gap.message));
+        format!(
+            "no source tells which workers are busy, so none is stopped: set worker.statusPort, or give the operator's \
+             broker login the tag monitoring and set managementUri{why}"
+        )
     });
     when(flags.memory_limit_missing, types::MEMORY_LIMIT_MISSING, &|| {
         format!(

@@ -31,9 +31,8 @@ pub struct Found {
     pub autoscaler: Option<Arc<HorizontalPodAutoscaler>>,
 }
 
-/// Finds the pool in the caches; `None` = not there (any more), not to be decoded, or not listed yet.
-pub fn pool(context: &Context, key: &PoolKey) -> Option<Arc<AgentWorkerPool>> {
-    let caches = context.world.namespaces.get(&key.namespace).filter(|caches| caches.synced())?;
+/// Finds the pool in the caches; `None` = not there (any more), or not to be decoded.
+pub fn pool(caches: &Namespace, key: &PoolKey) -> Option<Arc<AgentWorkerPool>> {
     caches.pools.cache.get(&key.name)?.0.as_ref().ok().cloned().map(Arc::new)
 }
 
@@ -144,7 +143,7 @@ pub fn chained(
     sets: &[&k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta],
     deployment: Option<&Deployment>,
 ) -> Vec<Arc<Pod>> {
-    let Some(owner) = deployment.and_then(|deployment| deployment.uid()) else { return Vec::new() };
+    let Some(owner) = deployment.and_then(ResourceExt::uid) else { return Vec::new() };
     let ours: BTreeSet<&str> = sets
         .iter()
         .filter(|set| {

@@ -50,7 +50,9 @@ pub async fn run(context: Arc<Context>, mut touched: UnboundedReceiver<(String, 
                 for name in names {
                     keep(&context, &mut actors, PoolKey { namespace: namespace.clone(), name });
                 }
-                changed.iter().for_each(|key| wake(&actors, key));
+                for key in &changed {
+                    wake(&actors, key);
+                }
             }
             Touched::OfPools(names) if names.is_empty() => {
                 let all = actors.iter().filter(|(key, _)| key.namespace == namespace);

@@ -74,8 +74,8 @@ pub async fn publish(
 }
 
 fn truncated(note: &str) -> String {
-    let end = note.floor_char_boundary(NOTE_LIMIT);
-    note[..end].to_owned()
+    let whole = note.char_indices().take_while(|(at, character)| at + character.len_utf8() <= NOTE_LIMIT);
+    whole.map(|(_, character)| character).collect()
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::scaling::time::Timestamp;
 
 pub struct Memory {
     pub wake: Arc<Notify>,
-    pub begun: Timestamp,
+    pub pool_uid: Option<String>,
     /// What the law remembers; `None` before the first decision.
     pub state: Option<State>,
     pub queue: Option<Queue>,
@@ -79,7 +79,7 @@ pub struct Written {
 impl Memory {
     pub fn new(wake: Arc<Notify>, now: Timestamp) -> Self {
         Self {
-            begun: now,
+            pool_uid: None,
             state: None,
             queue: None,
             pods: PodMemory::default(),

@@ -12,7 +12,7 @@ use super::siblings;
 use super::validate::Plan;
 use super::world::PoolKey;
 use crate::api::names::{annotations, reasons};
-use crate::brokers::{Interest, QueueFacts};
+use crate::brokers::{Gaps, Interest, QueueFacts};
 use crate::scaling::observation::{ErrorClass, Observation, QueueCounts, QueueReading, Unknown, Worker};
 use crate::scaling::time::Timestamp;
 
@@ -28,6 +28,8 @@ const UNSCHEDULABLE_PATIENCE: f64 = 180.0;
 pub struct Seen {
     pub observation: Observation,
     pub facts: Option<QueueFacts>,
+    /// Why parts of the reading are missing.
+    pub gaps: Gaps,
     /// Other pools on the same queue.
     pub sharing: Vec<PoolKey>,
     pub history: PrefetchHistory,
@@ -54,7 +56,7 @@ pub fn observe(
     let interest = interest(plan, &workers, found);
     let queue = subscribe(context, plan, memory, now);
     queue.subscription.set_interest(interest);
-    let facts = queue.subscription.facts();
+    let (facts, gaps) = (queue.subscription.facts(), queue.subscription.gaps());
     let waited = now.since(queue.since);
     let reading = match queue.subscription.latest() {
         Some(reading) => reading,
@@ -73,7 +75,7 @@ pub fn observe(
         replicas,
         workers,
     };
-    Some(Seen { observation, facts, sharing, history })
+    Some(Seen { observation, facts, gaps, sharing, history })
 }
 
 fn subscribe<'a>(context: &Context, plan: &Plan, memory: &'a mut Memory, now: Timestamp) -> &'a Queue {

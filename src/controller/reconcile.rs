@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Context;
-use super::apply::{self, Outcome};
+use super::apply::{Outcome, Step};
 use super::dereference::{self, Found};
 use super::memory::Memory;
 use super::observe::{self, Seen};
@@ -58,7 +58,16 @@ const NEXT: (f64, f64) = (0.25, 5.0);
 
 pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) -> Result<Pass, Error> {
     let now = context.clock.now();
-    let Some(pool) = dereference::pool(context, key) else { return Ok(Pass { next: IDLE }) };
+    let Some(caches) = context.world.namespaces.get(&key.namespace) else { return Ok(Pass { next: IDLE }) };
+    if !caches.synced() {
+        return Ok(Pass { next: SOON });
+    }
+    let Some(pool) = dereference::pool(caches, key) else { return Ok(Pass { next: IDLE }) };
+    if memory.pool_uid != pool.metadata.uid {
+        // Another pool of the same name: nothing of the old one counts.
+        *memory = Memory::new(memory.wake.clone(), now);
+        memory.pool_uid.clone_from(&pool.metadata.uid);
+    }
     let spec = match parsed::Pool::try_from(&pool.spec) {
         Ok(spec) => spec,
         Err(invalid) => {
@@ -78,8 +87,8 @@ pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) ->
         return Ok(Pass { next: SOON });
     };
     let decision = decide(&found, &plan, &seen, memory, now);
-    let outcome =
-        apply::apply(context, key, &found, &spec, &plan, &seen, &decision, memory, now).await.map_err(Error::Apply)?;
+    let step = Step { context, key, found: &found, plan: &plan, decision: &decision, memory, now };
+    let outcome = step.apply(&spec, &seen).await.map_err(Error::Apply)?;
     conclude(context, key, &found, &plan, &seen, decision, outcome, memory, now).await
 }
 
@@ -115,7 +124,7 @@ async fn conclude(
     tell(context, key, &decision, &outcome);
     let news = match outcome.refusal.clone() {
         Some(refusal) => News::Refused(refusal),
-        None => News::Decided { decision, outcome, plan, seen },
+        None => News::Decided { decision: Box::new(decision), outcome, plan, seen },
     };
     update_status::update_status(context, &found.pool, Some(found), news, memory, now).await.map_err(Error::Status)?;
     Ok(Pass { next })

@@ -35,7 +35,7 @@ const LISTED: usize = 10;
 #[derive(Debug)]
 pub enum News<'a> {
     Refused(Refusal),
-    Decided { decision: Decision, outcome: Outcome, plan: &'a Plan, seen: &'a Seen },
+    Decided { decision: Box<Decision>, outcome: Outcome, plan: &'a Plan, seen: &'a Seen },
 }
 
 pub async fn update_status(
@@ -59,15 +59,15 @@ pub async fn update_status(
     let happenings = conditions::update(&mut new.conditions, &old, &news, pool.metadata.generation, memory, now);
     let due = memory.status_written.is_none_or(|at| now.since(at) >= READINGS_EVERY);
     if significant(&old, &new) || (due && readings_differ(&old, &new)) {
-        write(context, pool, &new).await?;
+        memory.status = write(context, pool, &new).await?.then_some(new);
         memory.status_written = Some(now);
-        memory.status = Some(new);
     }
     events::publish(&context.recorder, pool, &mut memory.allowance, &happenings, now).await;
     Ok(())
 }
 
-async fn write(context: &Context, pool: &AgentWorkerPool, status: &AgentWorkerPoolStatus) -> kube::Result<()> {
+/// False if the pool is not there any more.
+async fn write(context: &Context, pool: &AgentWorkerPool, status: &AgentWorkerPoolStatus) -> kube::Result<bool> {
     let api: Api<AgentWorkerPool> =
         Api::namespaced(context.client.clone(), pool.namespace().as_deref().unwrap_or_default());
     let body = json!({
@@ -79,8 +79,8 @@ async fn write(context: &Context, pool: &AgentWorkerPool, status: &AgentWorkerPo
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match api.patch_status(&pool.name_any(), &params, &Patch::Apply(&body)).await {
         // Deleted meanwhile, or made anew under the same name: its next pass writes.
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-        other => other.map(|_| ()),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+        other => other.map(|_| true),
     }
 }
 

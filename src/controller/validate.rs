@@ -83,11 +83,12 @@ pub fn validate(
         .map_err(|invalid| Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string()))?;
     check_memory(&settings)?;
     let parsed::Broker::RabbitMq(rabbitmq) = &spec.broker;
+    let source = source(rabbitmq, spec, memory, key)?;
     Ok(Plan {
-        source: source(rabbitmq, spec, memory, key)?,
+        contract: contract(spec, rabbitmq, &source),
+        source,
         settings,
         status_port: spec.status_port,
-        contract: contract(spec, rabbitmq)?,
         dead_letter_queue: spec.dead_letter_queue.clone(),
         management: rabbitmq.management_uri.is_some(),
     })
@@ -239,21 +240,23 @@ fn text_key(secret: &Secret, name: &str, key: &str) -> Result<String, Refusal> {
     })
 }
 
-fn contract(spec: &parsed::Pool, rabbitmq: &parsed::RabbitMq) -> Result<Option<WorkerContract>, Refusal> {
-    let parsed::Worker::Template(template) = &spec.worker else { return Ok(None) };
+fn contract(spec: &parsed::Pool, rabbitmq: &parsed::RabbitMq, source: &Source) -> Option<WorkerContract> {
+    let parsed::Worker::Template(template) = &spec.worker else { return None };
+    let Source::RabbitMq(read) = source;
     let credentials = template.login.as_ref().map(|login| SecretKeys {
         secret: login.secret.clone(),
         username_key: login.username_key.clone(),
         password_key: login.password_key.clone(),
     });
-    Ok(Some(WorkerContract {
+    Some(WorkerContract {
         container: template.container.clone(),
-        uri: rabbitmq.uri.clone(),
+        // As the operator itself reads it: clients disagree about a bare slash and about IPv6 addresses.
+        uri: read.broker.uri.clone(),
         queue: rabbitmq.queue.clone(),
         credentials,
         tls_secret: rabbitmq.tls_secret.clone(),
         status_port: spec.status_port,
         task_timeout: duration::format(spec.task_timeout),
         drain_timeout: spec.drain_timeout,
-    }))
+    })
 }

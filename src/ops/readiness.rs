@@ -25,7 +25,8 @@ impl Readiness {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(missing.iter().map(|(part, remedy)| format!("waiting for {part}: {remedy}\n")).collect())
+        let lines: Vec<String> = missing.iter().map(|(part, remedy)| format!("waiting for {part}: {remedy}")).collect();
+        Err(lines.join("\n") + "\n")
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, &'static str>> {

@@ -6,7 +6,7 @@ use super::observation::{WorkerPhase, WorkerState};
 use super::plan::Plan;
 use super::replica_set_order;
 use super::settings::DrainSupport;
-use super::state::{Order, State};
+use super::state::{Order, Remembered};
 use super::time::Timestamp;
 use super::victims::{self, Shed};
 
@@ -26,7 +26,7 @@ pub(super) struct Applied {
 
 /// Turns `plan.granted` into the one number ever written, and remembers orders given.
 pub(super) fn apply(
-    state: &mut State,
+    known: &mut [Remembered],
     fleet: &Fleet<'_>,
     plan: &Plan,
     support: DrainSupport,
@@ -63,12 +63,12 @@ pub(super) fn apply(
     }
     for &index in &should_go {
         if may_go[index] {
-            note_leaving(state, fleet, index, now);
+            known[index].leaving.get_or_insert(now);
             if may_lower && !fleet.rollout {
                 applied.victims.push(fleet.workers[index].name.clone());
             }
         } else {
-            let since = note_draining(state, fleet, index, &mut applied, now);
+            let since = note_draining(known, fleet, index, &mut applied, now);
             applied.overdue |= now.since(since) > drain_timeout;
         }
         if can_drain(fleet, index, support) {
@@ -76,13 +76,13 @@ pub(super) fn apply(
             applied.drain.push(fleet.workers[index].name.clone());
         }
     }
-    remember_orders(state, fleet, &should_go, &orders, now);
+    remember_orders(known, &should_go, &orders, now);
     applied
 }
 
 /// Nothing is lowered and nobody new drains; who drains already goes on.
 pub(super) fn hold(
-    state: &mut State,
+    known: &mut [Remembered],
     fleet: &Fleet<'_>,
     replicas: u32,
     support: DrainSupport,
@@ -92,33 +92,24 @@ pub(super) fn hold(
     let mut applied = Applied { replicas, ..Applied::default() };
     let mut orders = vec![None; fleet.members.len()];
     for &index in &draining {
-        note_draining(state, fleet, index, &mut applied, now);
+        note_draining(known, fleet, index, &mut applied, now);
         if can_drain(fleet, index, support) {
             orders[index] = Some(Order::Drain);
             applied.drain.push(fleet.workers[index].name.clone());
         }
     }
-    remember_orders(state, fleet, &draining, &orders, now);
+    remember_orders(known, &draining, &orders, now);
     applied
 }
 
-/// Since when the worker should go.
-fn note_leaving(state: &mut State, fleet: &Fleet<'_>, index: usize, now: Timestamp) -> Timestamp {
-    let name = &fleet.workers[index].name;
-    match state.remembered(name).leaving {
-        Some(since) => since,
-        None => *state.remember(name).leaving.insert(now),
-    }
-}
-
 fn note_draining(
-    state: &mut State,
+    known: &mut [Remembered],
     fleet: &Fleet<'_>,
     index: usize,
     applied: &mut Applied,
     now: Timestamp,
 ) -> Timestamp {
-    let since = note_leaving(state, fleet, index, now);
+    let since = *known[index].leaving.get_or_insert(now);
     let worker = fleet.workers[index].name.clone();
     applied.draining.push(Draining { worker, in_flight: fleet.members[index].load.held, since });
     since
@@ -163,25 +154,14 @@ fn lowered(fleet: &Fleet<'_>, shed: &Shed, may_go: &[bool]) -> u32 {
 
 /// Keeps what was asked of each worker; an order that is not repeated lapses, but for a resume that
 /// the worker has not answered yet.
-fn remember_orders(
-    state: &mut State,
-    fleet: &Fleet<'_>,
-    should_go: &[usize],
-    orders: &[Option<Order>],
-    now: Timestamp,
-) {
-    for (index, worker) in fleet.workers.iter().enumerate() {
-        let before = state.remembered(&worker.name);
-        let mut after = before;
-        if before.leaving.is_some() && !should_go.contains(&index) {
-            after.leaving = None;
+fn remember_orders(known: &mut [Remembered], should_go: &[usize], orders: &[Option<Order>], now: Timestamp) {
+    for (index, remembered) in known.iter_mut().enumerate() {
+        if remembered.leaving.is_some() && !should_go.contains(&index) {
+            remembered.leaving = None;
         }
-        after.order = match orders[index] {
+        remembered.order = match orders[index] {
             Some(order) => Some((order, now)),
-            None => before.order.filter(|(order, _)| *order == Order::Resume),
+            None => remembered.order.filter(|(order, _)| *order == Order::Resume),
         };
-        if after != before {
-            *state.remember(&worker.name) = after;
-        }
     }
 }

@@ -2,26 +2,21 @@
 
 use super::applied::{self, Applied};
 use super::caps::{self, REFUSAL_REMEMBERED};
-use super::decision::{Backlog, Bound, Decision, Estimates, Flags, Trust};
-use super::explain::{self, Facts};
+use super::decision::{Bound, Decision, Estimates, Trust};
+use super::explain;
 use super::fleet::Fleet;
 use super::law::{Demand, Terms, free_slots};
 use super::learn::{booting_ages, first_task_memory, learn};
 use super::load::Sources;
-use super::observation::{Observation, QueueCounts, QueueReading};
+use super::observation::{Observation, QueueReading};
 use super::plan::{self, Asked, Plan};
-use super::prefetch::{Holding, prefetch};
-use super::settings::{DrainSupport, Mode, Settings};
-use super::state::State;
+use super::prefetch::prefetch;
+use super::record::record;
+use super::settings::{Mode, Settings};
+use super::state::{Remembered, State};
 use super::time::Timestamp;
+use super::view::{View, trust};
 use super::window;
-
-/// A reading older than this, or than three intervals, is stale, seconds.
-const STALE_AFTER: f64 = 15.0;
-const STALE_INTERVALS: f64 = 3.0;
-/// Seconds a decision may stand though nothing new is read: ages grow, windows pass.
-const LONGEST_CHECK: f64 = 15.0;
-const SHORTEST_CHECK: f64 = 0.5;
 
 /// Decides how many workers the pool has, and which of them may go.
 ///
@@ -39,7 +34,9 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
     let now = if now.0.is_finite() && now >= state.now { now } else { state.now };
     let first = state.reading.is_none();
     state.now = now;
-    let out_of_memory = learn(&mut state, settings, observation, now);
+    let before = state.recall(&observation.workers);
+    let mut known = before.clone();
+    let out_of_memory = learn(&mut state, &mut known, settings, observation, now);
 
     let q = state.memory.bytes(first_task_memory(settings));
     let holding = prefetch(settings, q, state.prefetch);
@@ -55,7 +52,7 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
         QueueReading::Unknown(_) => None,
     };
     let sources = Sources::new(counts, &observation.workers, state.in_flight.last_pick_up(), settings.reports, now);
-    let fleet = Fleet::of(observation, &state, settings.drain, &sources, holding.tasks, now);
+    let fleet = Fleet::of(observation, &known, settings.drain, &sources, holding.tasks, now);
     let whole =
         state.in_flight.total(&observation.workers, settings.reports, state.started, now).map(|total| total.count);
     let view = View {
@@ -85,41 +82,10 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
     if view.trust != Trust::Known && plan.granted < fleet.active() {
         plan.set("hold", Bound::Hold, fleet.active(), || "nothing shrinks while the queue is not known".to_owned());
     }
-    let applied = act(&mut state, settings, observation, &view, &plan);
+    let applied = act(&mut known, settings, observation, &view, &plan);
+    state.keep(&observation.workers, &before, &known);
     let decision = record(&state, settings, &view, &holding, plan, applied, out_of_memory);
     (state, decision)
-}
-
-/// What one decision looks at.
-struct View<'a> {
-    fleet: &'a Fleet<'a>,
-    estimates: Estimates,
-    /// N
-    whole: Option<u64>,
-    trust: Trust,
-    /// Nothing was read before.
-    first: bool,
-    /// No worker's load is to be seen, though some have run for long enough.
-    blind: bool,
-    now: Timestamp,
-}
-
-impl View<'_> {
-    fn resumable(&self, support: DrainSupport) -> u32 {
-        match support {
-            DrainSupport::IdleOnly => 0,
-            DrainSupport::Protocol => self.fleet.draining(),
-        }
-    }
-}
-
-fn trust(state: &State, counts: Option<&QueueCounts>, now: Timestamp) -> Trust {
-    let oldest = STALE_AFTER.max(STALE_INTERVALS * state.interval());
-    match (counts, state.reading) {
-        (Some(_), Some(reading)) if now.since(reading.at) <= oldest => Trust::Known,
-        (Some(_), _) => Trust::Stale,
-        (None, _) => Trust::Unknown,
-    }
 }
 
 /// The law on what is known, with the window.
@@ -152,8 +118,12 @@ fn by_law(state: &mut State, settings: &Settings, view: &View<'_>) -> Plan {
         resumable: view.resumable(settings.drain),
     };
     let detail = format!(
-        "{} slots: {} there, {} in flight, {ready} queued, {:.1} to keep free",
-        demand.slots, terms.slots, terms.in_flight, terms.free_slots
+        "{} slots: {} there, {} in flight, {} queued, {} to keep free",
+        demand.slots as u64,
+        terms.slots as u64,
+        terms.in_flight as u64,
+        ready as u64,
+        terms.free_slots.ceil() as u64,
     );
     plan::by_law(settings, fleet, &asked, detail)
 }
@@ -197,91 +167,22 @@ fn hold(state: &mut State, settings: &Settings, observation: &Observation, view:
 }
 
 /// Acts on the plan, as far as the mode allows.
-fn act(state: &mut State, settings: &Settings, observation: &Observation, view: &View<'_>, plan: &Plan) -> Applied {
+fn act(
+    known: &mut [Remembered],
+    settings: &Settings,
+    observation: &Observation,
+    view: &View<'_>,
+    plan: &Plan,
+) -> Applied {
     let fleet = view.fleet;
     match (settings.mode, observation.replicas) {
         (Mode::Auto, _) | (Mode::Recommend, None) if plan.bound == Bound::Hold && observation.replicas.is_some() => {
-            applied::hold(state, fleet, fleet.desired, settings.drain, view.now)
+            applied::hold(known, fleet, fleet.desired, settings.drain, view.now)
         }
         (Mode::Auto, _) | (Mode::Recommend, None) => {
             let may_lower = view.trust == Trust::Known && !view.first;
-            applied::apply(state, fleet, plan, settings.drain, settings.drain_timeout, may_lower, view.now)
+            applied::apply(known, fleet, plan, settings.drain, settings.drain_timeout, may_lower, view.now)
         }
         (Mode::Recommend | Mode::Paused, replicas) => Applied { replicas: replicas.unwrap_or(0), ..Applied::default() },
-    }
-}
-
-/// Seconds until the answer may differ though nothing is read: a queued task grows old, the window
-/// passes, the fallback is due.
-fn next_check(state: &State, settings: &Settings, view: &View<'_>, window_left: Option<f64>) -> f64 {
-    let known = state.reading.map_or(state.started, |reading| reading.at);
-    let fallback = settings.fallback.map(|fallback| fallback.after - view.now.since(known)).filter(|left| *left > 0.0);
-    let aging = (state.arrivals.total() > 0).then(|| state.interval());
-    let soonest = [window_left.filter(|left| *left > 0.0), fallback, aging];
-    soonest.into_iter().flatten().fold(LONGEST_CHECK, f64::min).max(SHORTEST_CHECK)
-}
-
-fn record(
-    state: &State,
-    settings: &Settings,
-    view: &View<'_>,
-    holding: &Holding,
-    mut plan: Plan,
-    applied: Applied,
-    out_of_memory: bool,
-) -> Decision {
-    let fleet = view.fleet;
-    let ready = state.reading.map_or(0, |reading| reading.ready);
-    if settings.mode == Mode::Paused {
-        plan.bound = Bound::Paused;
-    } else if settings.mode == Mode::Auto && applied.waiting > 0 && applied.replicas > plan.granted {
-        plan.bound = Bound::BusyWorkers;
-    }
-    let length = window::length(settings.scale_down_window, view.estimates.startup);
-    let window_left = state.window.expires_in(length, view.now);
-    let facts = Facts {
-        ready,
-        in_flight: view.whole,
-        active: fleet.active(),
-        slots: fleet.slots(),
-        wanted: plan.wanted,
-        granted: plan.granted,
-        applied: applied.replicas,
-        waiting: applied.waiting,
-        rollout: fleet.rollout,
-        blind: view.blind,
-        because: plan.steps.last().map_or("", |step| step.detail.as_str()),
-        oldest: state.arrivals.oldest().map(|at| view.now.since(at).max(0.0)),
-        start_within: settings.start_within,
-        window_left,
-    };
-    let reason = explain::reason(&facts, plan.bound, settings.mode);
-    Decision {
-        at: view.now,
-        wanted: plan.wanted,
-        granted: plan.granted,
-        applied: applied.replicas,
-        bound_by: plan.bound,
-        reason,
-        trust: view.trust,
-        victims: applied.victims,
-        draining: applied.draining,
-        drain: applied.drain,
-        resume: applied.resume,
-        prefetch: holding.tasks,
-        backlog: Backlog { ready, in_flight: view.whole, since: state.since },
-        estimates: view.estimates,
-        flags: Flags {
-            scale_down_blind: view.blind,
-            memory_limit_missing: holding.limit_missing,
-            memory_limit_too_small: holding.needed.is_some(),
-            out_of_memory,
-            limited: plan.limited,
-            fallback: plan.bound == Bound::Fallback,
-            drain_overdue: applied.overdue,
-            rollout: fleet.rollout,
-        },
-        steps: plan.steps,
-        next_check: next_check(state, settings, view, window_left),
     }
 }

@@ -56,7 +56,7 @@ fn situation(facts: &Facts<'_>) -> String {
     };
     match facts.active {
         0 => format!("{queued}, {running}"),
-        active => format!("{queued}, {running}, {} slots on {}", facts.slots, workers(active)),
+        active => format!("{queued}, {running}, {} slots on {}", facts.slots as u64, workers(active)),
     }
 }
 
@@ -119,8 +119,8 @@ fn workers(count: u32) -> String {
 /// Seconds as people say them: 12 s, 3 min, 2 h.
 pub(super) fn seconds(seconds: f64) -> String {
     match seconds {
-        s if s < 120.0 => format!("{} s", s.round()),
-        s if s < 7200.0 => format!("{} min", (s / 60.0).round()),
-        s => format!("{} h", (s / 3600.0).round()),
+        s if s < 120.0 => format!("{} s", s.round() as u64),
+        s if s < 7200.0 => format!("{} min", (s / 60.0).round() as u64),
+        s => format!("{} h", (s / 3600.0).round() as u64),
     }
 }

@@ -1,12 +1,10 @@
 //! The pool's workers, sorted into what the law may count on.
 
-use std::collections::BTreeSet;
-
 use super::load::{Load, Sources};
 use super::observation::{Observation, Worker, WorkerPhase, WorkerState};
 use super::replica_set_order;
 use super::settings::DrainSupport;
-use super::state::{Order, State};
+use super::state::{Order, Remembered};
 use super::time::Timestamp;
 
 /// What a worker is to the law.
@@ -56,9 +54,9 @@ pub struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    pub fn of(
+    pub(super) fn of(
         observation: &'a Observation,
-        state: &State,
+        remembered: &[Remembered],
         support: DrainSupport,
         sources: &Sources<'_>,
         prefetch: u32,
@@ -67,20 +65,21 @@ impl<'a> Fleet<'a> {
         let workers = observation.workers.as_slice();
         let mut members: Vec<Member> = workers
             .iter()
-            .map(|worker| Member {
-                role: role(worker, state.order_of(&worker.name), support),
+            .zip(remembered)
+            .map(|(worker, remembered)| Member {
+                role: role(worker, remembered.order, support),
                 load: sources.load(worker),
                 slots: worker.slots,
             })
             .collect();
         let desired = observation.replicas.unwrap_or(0);
         let present = members.iter().filter(|member| member.role != Role::Leaving).count() as u32;
-        let revisions: BTreeSet<&str> = workers
+        let mut revisions = workers
             .iter()
             .filter(|worker| worker.phase != WorkerPhase::Terminating)
-            .map(|worker| worker.revision.as_str())
-            .collect();
-        let rollout = revisions.len() > 1;
+            .map(|worker| worker.revision.as_str());
+        let first = revisions.next();
+        let rollout = revisions.any(|revision| Some(revision) != first);
         if !rollout && present > desired {
             // Replicas were lowered a moment ago: these are the ones that the ReplicaSet will take.
             for index in replica_set_order::order(workers, now).into_iter().take((present - desired) as usize) {

@@ -140,3 +140,79 @@ impl InFlight {
             .fold(0, |sum, pick_up| sum.saturating_add(pick_up.count))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::tests::fixtures::{reporting, worker};
+
+    const START: Timestamp = Timestamp(0.0);
+
+    /// N at `now`, with reports.
+    fn total(in_flight: &InFlight, workers: &[Worker], now: f64) -> Option<u64> {
+        in_flight.total(workers, true, START, Timestamp(now)).map(|total| total.count)
+    }
+
+    #[test]
+    fn the_larger_source_is_believed() {
+        let mut in_flight = InFlight::default();
+        in_flight.counted(Counted { count: 5, at: Timestamp(99.0) }, Timestamp(100.0));
+        assert_eq!(total(&in_flight, &[reporting("a", 3, 100.0)], 100.0), Some(5));
+        assert_eq!(total(&in_flight, &[reporting("a", 4, 100.0), reporting("b", 4, 100.0)], 100.0), Some(8));
+    }
+
+    #[test]
+    fn what_left_the_queue_is_in_flight_until_a_newer_source_speaks() {
+        let mut in_flight = InFlight::default();
+        let at = |at| Counted { count: 1, at: Timestamp(at) };
+        in_flight.counted(at(98.0), Timestamp(100.0));
+        in_flight.picked_up(2, Timestamp(100.0));
+        let silent = [worker("a")];
+        assert_eq!(total(&in_flight, &silent, 100.0), Some(3));
+        in_flight.counted(at(101.0), Timestamp(101.0));
+        assert_eq!(total(&in_flight, &silent, 101.0), Some(1));
+    }
+
+    #[test]
+    fn reports_older_than_the_pick_up_are_raised_as_far_as_there_is_room() {
+        let mut in_flight = InFlight::default();
+        in_flight.picked_up(5, Timestamp(100.0));
+        let workers = [reporting("a", 3, 99.0), reporting("b", 2, 101.0)];
+        assert_eq!(total(&in_flight, &workers, 101.0), Some(6), "a has room for one, b has spoken since");
+    }
+
+    #[test]
+    fn a_count_dated_to_the_safe_side_is_not_raised_twice() {
+        let mut in_flight = InFlight::default();
+        let workers: Vec<Worker> = (0..25).map(|i| worker(&i.to_string())).collect();
+        in_flight.settle(Some(0));
+        in_flight.picked_up(16, Timestamp(100.0));
+        // The broker counted the sixteen, but says that its count may be five seconds old.
+        in_flight.counted(Counted { count: 16, at: Timestamp(96.0) }, Timestamp(101.0));
+        assert_eq!(total(&in_flight, &workers, 101.0), Some(16));
+    }
+
+    #[test]
+    fn a_worker_silent_for_long_is_taken_for_full_and_one_that_just_started_is_not() {
+        let in_flight = InFlight::default();
+        let young = Worker { first_ready: Some(Timestamp(95.0)), ..worker("young") };
+        let workers = [reporting("a", 1, 100.0), worker("silent"), young];
+        let total = in_flight.total(&workers, true, START, Timestamp(100.0));
+        assert_eq!(total, Some(Total { count: 5, counted: false }));
+        // Right after a restart nobody can have spoken yet.
+        assert_eq!(in_flight.total(&workers, true, Timestamp(99.0), Timestamp(100.0)).map(|t| t.count), Some(1));
+    }
+
+    #[test]
+    fn without_any_source_it_is_unknown() {
+        assert_eq!(InFlight::default().total(&[worker("a")], false, START, Timestamp(100.0)), None);
+    }
+
+    #[test]
+    fn old_counts_are_no_source() {
+        let mut in_flight = InFlight::default();
+        in_flight.counted(Counted { count: 4, at: Timestamp(100.0) }, Timestamp(100.0));
+        in_flight.forget(Timestamp(116.0));
+        assert_eq!(in_flight.total(&[worker("a")], false, START, Timestamp(116.0)), None);
+    }
+}

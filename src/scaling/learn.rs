@@ -1,12 +1,9 @@
 //! What one observation adds to the state: everything but the decision.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use super::arrivals::Arrivals;
 use super::observation::{Counted, Observation, QueueCounts, QueueReading, Report, Worker, WorkerPhase};
 use super::settings::{Prefetch, Settings};
-use super::state::{LONGEST_INTERVAL, Reading, State};
+use super::state::{LONGEST_INTERVAL, Reading, Remembered, State};
 use super::time::Timestamp;
 
 /// Seconds that one report or reading can stand for: after an outage nobody knows what happened in it.
@@ -17,16 +14,21 @@ const NOISE: f64 = 15.0;
 
 /// Takes in an observation. A reading or a report that was taken in before adds nothing.
 /// Answers whether a worker ran out of memory anew.
-pub(super) fn learn(state: &mut State, settings: &Settings, observation: &Observation, now: Timestamp) -> bool {
+pub(super) fn learn(
+    state: &mut State,
+    known: &mut [Remembered],
+    settings: &Settings,
+    observation: &Observation,
+    now: Timestamp,
+) -> bool {
     state.in_flight.forget(now);
-    forget_gone_workers(state, &observation.workers);
     let mut out_of_memory = false;
-    for worker in &observation.workers {
+    for (worker, remembered) in observation.workers.iter().zip(known) {
         if let Some(report) = &worker.report {
-            take_report(state, settings, worker, report);
+            take_report(state, settings, worker, report, remembered);
         }
-        take_startup(state, worker);
-        out_of_memory |= take_oom(state, worker);
+        take_startup(state, worker, remembered);
+        out_of_memory |= take_oom(state, worker, remembered);
     }
     if out_of_memory {
         let prefetch = state.prefetch.unwrap_or(1);
@@ -49,16 +51,8 @@ pub(super) fn first_task_memory(settings: &Settings) -> u64 {
     }
 }
 
-fn forget_gone_workers(state: &mut State, workers: &[Worker]) {
-    let remembered = workers.iter().filter(|worker| state.workers.contains_key(worker.name.as_str())).count();
-    if remembered < state.workers.len() {
-        let names: BTreeSet<&str> = workers.iter().map(|worker| worker.name.as_str()).collect();
-        Arc::make_mut(&mut state.workers).retain(|name, _| names.contains(&**name));
-    }
-}
-
-fn take_report(state: &mut State, settings: &Settings, worker: &Worker, report: &Report) {
-    let before = state.remembered(&worker.name);
+fn take_report(state: &mut State, settings: &Settings, worker: &Worker, report: &Report, remembered: &mut Remembered) {
+    let before = *remembered;
     if before.report_at.is_some_and(|at| report.at <= at) {
         return;
     }
@@ -81,7 +75,6 @@ fn take_report(state: &mut State, settings: &Settings, worker: &Worker, report: 
         let task_duration = state.duration.mean(settings.task_duration);
         state.memory.record(bytes, f64::from(report.in_flight.min(worker.slots)) * elapsed / task_duration);
     }
-    let remembered = state.remember(&worker.name);
     remembered.report_at = Some(report.at);
     remembered.finished = finished.or(remembered.finished);
     remembered.busy = busy.or(remembered.busy);
@@ -97,16 +90,13 @@ fn growth(before: Option<f64>, after: f64, born_here: bool) -> f64 {
     }
 }
 
-fn take_startup(state: &mut State, worker: &Worker) {
-    let Some(first_ready) = worker.first_ready else { return };
-    if state.workers.get(worker.name.as_str()).is_some_and(|remembered| remembered.started) {
-        return;
-    }
+fn take_startup(state: &mut State, worker: &Worker, remembered: &mut Remembered) {
+    let Some(first_ready) = worker.first_ready.filter(|_| !remembered.started) else { return };
     // Of older pods it is not known when they were ready *first*.
     if worker.created >= state.started {
         state.startup.record(first_ready.since(worker.created));
     }
-    state.remember(&worker.name).started = true;
+    remembered.started = true;
 }
 
 /// Ages of pods that boot. A container that restarts does not boot, it fails.
@@ -121,11 +111,11 @@ pub(super) fn booting_ages(workers: &[Worker], now: Timestamp) -> impl Iterator<
 
 /// Counts an OOM once, and only of a worker that held no more than is allowed now: what a larger
 /// prefetch did has been answered already.
-fn take_oom(state: &mut State, worker: &Worker) -> bool {
-    if !worker.oom_killed || state.remembered(&worker.name).oom == Some(worker.restarts) {
+fn take_oom(state: &State, worker: &Worker, remembered: &mut Remembered) -> bool {
+    if !worker.oom_killed || remembered.oom == Some(worker.restarts) {
         return false;
     }
-    state.remember(&worker.name).oom = Some(worker.restarts);
+    remembered.oom = Some(worker.restarts);
     state.prefetch.is_none_or(|prefetch| worker.slots <= prefetch)
 }
 
@@ -220,7 +210,14 @@ fn take_flow(state: &mut State, settings: &Settings, last: Reading, reading: Rea
     state.flow.busy_used = state.flow.busy;
     state.arrivals.arrive(arrival_time(last.at, elapsed), arrived as u64);
     state.arrivals.pick_up((arrived - rise).max(0.0) as u64);
+    agree(&mut state.arrivals, reading.ready, last.at);
     state.rate.record(arrived as u64, reading.at);
+}
+
+/// The list holds as many tasks as the queue; sums of huge counts may have been rounded.
+fn agree(arrivals: &mut Arrivals, ready: u64, last: Timestamp) {
+    arrivals.arrive(last, ready.saturating_sub(arrivals.total()));
+    arrivals.pick_up(arrivals.total().saturating_sub(ready));
 }
 
 /// When tasks arrived that came between two readings: half way, and after an outage, when half way
@@ -240,4 +237,94 @@ fn rise_of_work(state: &mut State, reading: &Reading, in_flight: u64) -> f64 {
         state.flow.high = Some((now, reading.at));
     }
     now - high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::decide;
+    use crate::scaling::decision::Decision;
+    use crate::scaling::tests::fixtures::{self, GI, MI, queue, report, worker};
+
+    /// Decides on each of (second, observation) in turn.
+    fn decisions(settings: &Settings, seen: Vec<(f64, Observation)>) -> Vec<Decision> {
+        let mut state = State::new(Timestamp(seen[0].0));
+        let mut decisions = Vec::new();
+        for (second, observation) in seen {
+            let (after, decision) = decide(&state, settings, &observation, Timestamp(second));
+            state = after;
+            decisions.push(decision);
+        }
+        decisions
+    }
+
+    fn automatic() -> Settings {
+        let prefetch =
+            Prefetch::Auto { min: 1, max: 16, base_memory: 256 * MI, task_memory: 300 * MI, headroom_percent: 20 };
+        Settings { prefetch, container_memory: Some(2 * GI), ..fixtures::settings() }
+    }
+
+    #[test]
+    fn a_steady_stream_through_full_workers_shows_its_rate_and_duration() {
+        // Two workers of four slots, always full; a task of 8 s ends, and one arrives, every second.
+        let seen = |second: u32| {
+            let at = f64::from(second);
+            let busy = |name: &str, completed: u32| fixtures::Worker {
+                report: Some(Report { completed: Some(u64::from(completed)), ..report(4, at) }),
+                ..worker(name)
+            };
+            (at, fixtures::observation(queue(6, 8, at), vec![busy("a", second / 2), busy("b", second.div_ceil(2))]))
+        };
+        let last = decisions(&fixtures::settings(), (0..1500).map(seen).collect()).pop().unwrap();
+        let estimates = last.estimates;
+        assert!((estimates.arrivals_per_second - 1.0).abs() < 0.05, "{}", estimates.arrivals_per_second);
+        assert!((estimates.task_duration - 8.0).abs() < 0.5, "{}", estimates.task_duration);
+    }
+
+    #[test]
+    fn sources_that_take_turns_invent_no_arrivals() {
+        // Four tasks run and nothing arrives; the broker's count comes and goes 5 s late.
+        let seen = |second: u32| {
+            let at = f64::from(second);
+            let unacked = if second % 10 < 5 { 4 } else { 2 };
+            let busy = fixtures::Worker { report: Some(Report { completed: Some(0), ..report(2, at) }), ..worker("a") };
+            (at, fixtures::observation(queue(3, unacked, at), vec![busy]))
+        };
+        let last = decisions(&fixtures::settings(), (0..200).map(seen).collect()).pop().unwrap();
+        assert!(last.estimates.arrivals_per_second <= 2.0 / 300.0, "{}", last.estimates.arrivals_per_second);
+    }
+
+    #[test]
+    fn a_start_is_learned_once_and_only_of_pods_born_here() {
+        let born = |name: &str, created: f64, took: f64| fixtures::Worker {
+            created: Timestamp(created),
+            first_ready: Some(Timestamp(created + took)),
+            ..worker(name)
+        };
+        let pods: Vec<_> = (0..20).map(|i| born(&i.to_string(), 100.0, 7.0)).chain([born("old", 5.0, 90.0)]).collect();
+        let seen = (0..5).map(|i| 100.0 + f64::from(i) * 10.0);
+        let seen = seen.map(|at| (at, fixtures::observation(queue(0, 1, at), pods.clone()))).collect();
+        let last = decisions(&fixtures::settings(), seen).pop().unwrap();
+        assert_eq!(last.estimates.startup.to_string(), "7");
+    }
+
+    #[test]
+    fn an_oom_lowers_prefetch_once() {
+        let killed = |slots: u32, restarts: u32| fixtures::Worker { oom_killed: true, restarts, slots, ..worker("a") };
+        let seen = |at: f64, pod: fixtures::Worker| (at, fixtures::observation(queue(0, 4, at), vec![pod]));
+        let told = decisions(
+            &automatic(),
+            vec![
+                seen(0.0, worker("a")),
+                seen(1.0, killed(4, 1)),
+                // The same kill told twice, then one more that the larger prefetch caused.
+                seen(2.0, killed(4, 1)),
+                seen(3.0, killed(4, 2)),
+            ],
+        );
+        let prefetch: Vec<u32> = told.iter().map(|decision| decision.prefetch).collect();
+        let out_of_memory: Vec<bool> = told.iter().map(|decision| decision.flags.out_of_memory).collect();
+        assert_eq!(prefetch, [4, 3, 3, 3]);
+        assert_eq!(out_of_memory, [false, true, false, false]);
+    }
 }

@@ -121,3 +121,47 @@ fn complete(map: &CountedByWorker, unacked: Option<Counted>, workers: &[Worker])
         .fold(0_u64, |sum, count| sum.saturating_add(*count));
     ours == all && unacked.is_none_or(|unacked| unacked.count <= ours)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::tests::fixtures::{report, reporting, worker};
+
+    fn load(worker: &Worker, last_pick_up: Option<f64>, now: f64) -> Load {
+        Sources::new(None, &[], last_pick_up.map(Timestamp), true, Timestamp(now)).load(worker)
+    }
+
+    #[test]
+    fn a_fresh_report_of_nothing_is_idle_and_an_old_one_is_not() {
+        assert!(load(&reporting("a", 0, 100.0), None, 101.0).idle);
+        assert!(!load(&reporting("a", 0, 100.0), None, 113.0).idle);
+        assert_eq!(load(&reporting("a", 0, 100.0), None, 116.0).held, None);
+    }
+
+    #[test]
+    fn a_report_older_than_the_last_pick_up_shows_nobody_idle() {
+        assert!(!load(&reporting("a", 0, 100.0), Some(100.5), 101.0).idle);
+        assert!(load(&reporting("a", 0, 101.0), Some(100.5), 101.0).idle);
+    }
+
+    #[test]
+    fn what_nobody_shows_is_not_nothing() {
+        assert_eq!(load(&worker("a"), None, 100.0), Load { held: None, idle: false });
+    }
+
+    #[test]
+    fn a_pod_without_containers_holds_nothing_unless_it_says_so() {
+        let pending = Worker { phase: WorkerPhase::Pending, first_ready: None, ..worker("a") };
+        assert!(load(&pending, None, 100.0).idle);
+        // A pod is Pending while one of its containers still pulls; another may work already.
+        let working = Worker { report: Some(report(1, 100.0)), ..pending };
+        assert_eq!(load(&working, None, 100.0), Load { held: Some(1), idle: false });
+    }
+
+    #[test]
+    fn a_pod_whose_endpoint_never_answered_may_have_taken_what_left_the_queue() {
+        let booting = Worker { phase: WorkerPhase::NotReady, first_ready: None, ..worker("a") };
+        assert!(load(&booting, None, 100.0).idle);
+        assert!(!load(&booting, Some(95.0), 100.0).idle);
+    }
+}

@@ -14,10 +14,12 @@
 //! | [`load`], [`fleet`] | what does a worker hold, and which can be counted on? |
 //! | [`estimate`] | λ, S, b and q, learned |
 //! | [`prefetch`] | how many tasks may one worker hold? |
-//! | [`window`], [`caps`] | what holds the number up, what holds it down |
-//! | [`victims`], [`replica_set_order`] | which workers go, and which would the cluster take? |
-//! | [`state`], [`learn`] | what is remembered between decisions |
-//! | [`decide`], [`explain`] | all of it in order, and why in one line |
+//! | `plan`, [`window`], [`caps`] | from slots to workers: what holds the number up, what holds it down? |
+//! | `applied`, [`victims`], [`replica_set_order`] | who goes, who resumes, and whom would the cluster take? |
+//! | [`state`], `learn` | what is remembered between decisions, and how it is learned |
+//! | [`mod@decide`], `record`, `explain` | all of it in order, and why in one line |
+
+#![cfg_attr(test, expect(clippy::float_cmp, reason = "tests mean exact values"))]
 
 mod applied;
 pub mod arrivals;
@@ -34,11 +36,13 @@ pub mod load;
 pub mod observation;
 mod plan;
 pub mod prefetch;
+mod record;
 pub mod replica_set_order;
 pub mod settings;
 pub mod state;
 pub mod time;
 pub mod victims;
+mod view;
 pub mod window;
 
 #[cfg(test)]

@@ -49,6 +49,9 @@ pub fn order(workers: &[Worker], now: Timestamp) -> Vec<usize> {
 /// Rules 6 to 8 depend on the controller's clock, on rounding and on chance: between pods that the
 /// first five do not tell apart, one that must stay is taken to go first.
 pub fn safe_to_lower(workers: &[Worker], may_go: &[bool]) -> usize {
+    if !may_go.contains(&true) {
+        return 0;
+    }
     let ranks = ranks(workers);
     let cost = |index: usize| if may_go[index] { VICTIM_COST } else { workers[index].deletion_cost };
     let mut order: Vec<usize> = active(workers).collect();
@@ -91,4 +94,61 @@ fn ranks(workers: &[Worker]) -> Vec<usize> {
         *on_node.entry(workers[index].node.as_deref()).or_default() += 1;
     }
     workers.iter().map(|worker| on_node.get(&worker.node.as_deref()).copied().unwrap_or(0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::tests::fixtures::worker;
+
+    const NOW: Timestamp = Timestamp(10_000.0);
+
+    fn names(workers: &[Worker]) -> Vec<&str> {
+        order(workers, NOW).into_iter().map(|index| workers[index].name.as_str()).collect()
+    }
+
+    #[test]
+    fn each_rule_decides_only_where_those_before_it_do_not() {
+        let at = |seconds| Timestamp(10_000.0 - seconds);
+        let on = |name: &str, node: &str| Worker { node: Some(node.to_owned()), ..worker(name) };
+        let workers = [
+            Worker { created: at(5000.0), first_ready: Some(at(4000.0)), ..on("old", "three") },
+            Worker { created: at(500.0), first_ready: Some(at(4000.0)), ..on("newer", "four") },
+            Worker { restarts: 3, first_ready: Some(at(4000.0)), ..on("restarted", "five") },
+            Worker { first_ready: Some(at(100.0)), ..on("ready late", "six") },
+            on("crowded", "one"),
+            Worker { deletion_cost: 5, ..on("dear", "one") },
+            Worker { deletion_cost: -100, ..on("cheap", "two") },
+            Worker { phase: WorkerPhase::NotReady, deletion_cost: 9, ..on("not ready", "seven") },
+            Worker { phase: WorkerPhase::Pending, ..on("pending", "eight") },
+            Worker { phase: WorkerPhase::Unassigned, node: None, ..worker("unassigned") },
+            Worker { phase: WorkerPhase::Terminating, ..on("leaving", "one") },
+        ];
+        let expected = [
+            "unassigned",
+            "pending",
+            "not ready",
+            "cheap",
+            "crowded",
+            "ready late",
+            "restarted",
+            "newer",
+            "old",
+            "dear",
+        ];
+        assert_eq!(names(&workers), expected);
+    }
+
+    #[test]
+    fn lowering_is_safe_up_to_the_first_that_must_stay() {
+        let not_ready = Worker { phase: WorkerPhase::NotReady, ..worker("busy, not ready") };
+        assert_eq!(safe_to_lower(&[worker("a"), worker("b"), worker("busy")], &[true, true, false]), 2);
+        assert_eq!(safe_to_lower(&[worker("a"), not_ready], &[true, false]), 0);
+        let leftover = Worker { deletion_cost: -500, ..worker("busy, marked long ago") };
+        assert_eq!(safe_to_lower(&[worker("a"), leftover], &[true, false]), 0);
+        let marked = Worker { deletion_cost: VICTIM_COST, ..worker("busy, marked like the victims") };
+        assert_eq!(safe_to_lower(&[worker("a"), marked], &[true, false]), 0);
+        let draining = Worker { deletion_cost: DRAINING_COST, ..worker("draining") };
+        assert_eq!(safe_to_lower(&[draining, worker("drained")], &[false, true]), 1);
+    }
 }

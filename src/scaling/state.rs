@@ -10,6 +10,7 @@ use super::estimate::memory::TaskMemory;
 use super::estimate::rate::Rate;
 use super::estimate::startup::Startup;
 use super::in_flight::InFlight;
+use super::observation::Worker;
 use super::time::Timestamp;
 use super::window::Window;
 
@@ -42,7 +43,7 @@ pub struct State {
     pub(super) window: Window,
     pub(super) intervals: VecDeque<f64>,
     /// Shared between states until something is learned.
-    pub(super) workers: Arc<BTreeMap<Arc<str>, Remembered>>,
+    pub(super) workers: Arc<BTreeMap<String, Remembered>>,
     pub(super) prefetch: Option<u32>,
     /// The cluster last refused a pod then.
     pub(super) refused: Option<Timestamp>,
@@ -165,15 +166,17 @@ impl State {
         }
     }
 
-    pub(super) fn remember(&mut self, worker: &str) -> &mut Remembered {
-        Arc::make_mut(&mut self.workers).entry(worker.into()).or_default()
+    /// What is remembered of each of `workers`, in their order: looked up once, used by index.
+    pub(super) fn recall(&self, workers: &[Worker]) -> Vec<Remembered> {
+        workers.iter().map(|worker| self.workers.get(&worker.name).copied().unwrap_or_default()).collect()
     }
 
-    pub(super) fn remembered(&self, worker: &str) -> Remembered {
-        self.workers.get(worker).copied().unwrap_or_default()
-    }
-
-    pub(super) fn order_of(&self, worker: &str) -> Option<(Order, Timestamp)> {
-        self.workers.get(worker).and_then(|remembered| remembered.order)
+    /// Keeps what was learned of `workers` and forgets all others.
+    pub(super) fn keep(&mut self, workers: &[Worker], before: &[Remembered], after: &[Remembered]) {
+        if self.workers.len() == workers.len() && before == after {
+            return;
+        }
+        let names = workers.iter().map(|worker| worker.name.clone());
+        self.workers = Arc::new(names.zip(after.iter().copied()).collect());
     }
 }

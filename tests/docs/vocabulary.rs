@@ -1,6 +1,6 @@
 //! Names that users meet are in `docs/operations.md` and `docs/concepts.md`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::text::read;
 
@@ -25,6 +25,28 @@ fn explained_in(document: &str, names: Vec<String>) {
 fn every_condition_and_reason_is_explained() {
     explained_in("docs/operations.md", names("conditions"));
     explained_in("docs/operations.md", names("reasons"));
+}
+
+/// A name in `names.rs` is a promise: somebody sets it.
+#[test]
+fn every_condition_and_reason_is_used() {
+    let mut code = String::new();
+    let mut folders = vec![PathBuf::from("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.ends_with("api/names.rs") {
+                code += &read(&path);
+            }
+        }
+    }
+    let source = read(Path::new("src/api/names.rs"));
+    let promised = source.split("pub mod conditions {").nth(1).unwrap();
+    for constant in promised.split("pub const ").skip(1).filter_map(|rest| rest.split(':').next()) {
+        assert!(code.contains(&format!("::{constant}")), "nothing uses {constant}");
+    }
 }
 
 /// Reasons that only one place uses are literals there: PascalCase words in quotes.

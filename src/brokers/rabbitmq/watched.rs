@@ -125,3 +125,81 @@ impl Watched {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+    use crate::brokers::DeadLetterTarget;
+
+    const NOW: Timestamp = Timestamp(100.0);
+
+    fn pool(interest: Interest, dead_letter_queue: Option<&str>) -> Subscriber {
+        let dead_letter_queue = dead_letter_queue.map(str::to_owned);
+        Subscriber { wake: Arc::default(), interest, dead_letter_queue, said: <_>::default() }
+    }
+
+    fn watched(pools: Vec<Subscriber>) -> Watched {
+        let mut watched = Watched::new(Belief::new(true));
+        watched.subscribers = (0..).zip(pools).collect();
+        watched
+    }
+
+    fn woken(watched: &Watched) -> Vec<bool> {
+        let wakes = (0..watched.subscribers.len() as u64).map(|id| watched.subscribers[&id].wake.clone());
+        wakes.map(|wake| wake.notified().now_or_never().is_some()).collect()
+    }
+
+    #[test]
+    fn a_queue_is_watched_slowly_only_if_no_pool_on_it_can_grow() {
+        let relaxed = Interest { relaxed: true, ..Interest::default() };
+        assert!(watched(vec![pool(relaxed, None), pool(relaxed, None)]).is_relaxed());
+        assert!(!watched(vec![pool(relaxed, None), pool(Interest::default(), None)]).is_relaxed());
+    }
+
+    #[test]
+    fn pools_are_woken_by_a_change_and_not_by_its_confirmation() {
+        let mut watched = watched(vec![pool(Interest::default(), None), pool(Interest::default(), None)]);
+        watched.belief.declared(3, 1, NOW);
+        watched.settle(&Depths::new(), NOW);
+        assert_eq!(woken(&watched), [true, true]);
+        watched.belief.declared(3, 1, NOW.plus(1.0));
+        watched.settle(&Depths::new(), NOW.plus(1.0));
+        assert_eq!(woken(&watched), [false, false]);
+        let reading = watched.reading(0, &Depths::new(), NOW.plus(1.0));
+        assert!(
+            matches!(reading, Some(QueueReading::Known(counts)) if counts.at == NOW.plus(1.0)),
+            "it is fresh all the same"
+        );
+    }
+
+    #[test]
+    fn each_pool_sees_the_depth_of_the_dead_letter_queue_it_names_or_that_the_settings_lead_to() {
+        let mut watched = watched(vec![pool(Interest::default(), None), pool(Interest::default(), Some("mine"))]);
+        watched.belief.declared(3, 1, NOW);
+        let target =
+            DeadLetterTarget { exchange: String::new(), routing_key: String::new(), queue: Some("found".to_owned()) };
+        watched.facts = Some(QueueFacts { dead_letter: Some(target), queue_type: None });
+        let counted = |count| Counted { count, at: NOW };
+        let depths = Depths::from([("found".to_owned(), counted(5)), ("mine".to_owned(), counted(7))]);
+        let depth = |id, now| match watched.reading(id, &depths, now) {
+            Some(QueueReading::Known(counts)) => counts.dead_letters,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((depth(0, NOW), depth(1, NOW)), (Some(5), Some(7)));
+        assert_eq!(depth(0, NOW.plus(DEPTH_EXPIRES + 1.0)), None);
+    }
+
+    #[test]
+    fn settings_are_looked_for_again_when_a_missing_queue_appears() {
+        let mut watched = watched(vec![]);
+        assert!(watched.wants_settings(NOW));
+        watched.settings_tried = Some(NOW);
+        assert!(!watched.wants_settings(NOW.plus(60.0)), "it does not exist");
+        watched.belief.declared(0, 0, NOW.plus(60.0));
+        assert!(watched.wants_settings(NOW.plus(60.0)));
+        watched.facts = Some(QueueFacts::default());
+        assert!(!watched.wants_settings(NOW.plus(60.0)));
+    }
+}

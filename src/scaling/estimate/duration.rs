@@ -45,13 +45,17 @@ impl TaskDuration {
 
     /// S, with the first guess from settings.
     pub fn mean(&self, guess: f64) -> f64 {
-        let guess = self.restored.unwrap_or(guess).max(SHORTEST).min(LONGEST);
+        let guess = bounded(self.restored.unwrap_or(guess));
         let weight = self.completions + self.guess_weight;
         if weight < f64::MIN_POSITIVE {
             return guess;
         }
-        ((self.task_seconds + self.guess_weight * guess) / weight).max(SHORTEST).min(LONGEST)
+        bounded((self.task_seconds + self.guess_weight * guess) / weight)
     }
+}
+
+fn bounded(seconds: f64) -> f64 {
+    if seconds.is_nan() { SHORTEST } else { seconds.clamp(SHORTEST, LONGEST) }
 }
 
 #[cfg(test)]

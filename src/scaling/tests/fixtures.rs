@@ -1,8 +1,7 @@
 //! Small verbs to build what a decision is made from.
 
-use crate::scaling::observation::{
-    Counted, Observation, QueueCounts, QueueReading, Report, Worker, WorkerPhase, WorkerState,
-};
+pub use crate::scaling::observation::Worker;
+use crate::scaling::observation::{Counted, Observation, QueueCounts, QueueReading, Report, WorkerPhase, WorkerState};
 use crate::scaling::settings::{DrainSupport, Mode, Prefetch, Settings};
 use crate::scaling::time::Timestamp;
 
@@ -48,11 +47,6 @@ pub fn worker(name: &str) -> Worker {
         report: None,
         oom_killed: false,
     }
-}
-
-/// A pod on its node whose containers have not started.
-pub fn pending(name: &str, created: f64) -> Worker {
-    Worker { created: Timestamp(created), phase: WorkerPhase::Pending, first_ready: None, ..worker(name) }
 }
 
 pub fn report(in_flight: u32, at: f64) -> Report {

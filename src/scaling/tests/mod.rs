@@ -3,7 +3,7 @@
 
 mod cases;
 mod closed_loop;
-mod fixtures;
+pub mod fixtures;
 mod properties;
 mod traces;
 mod world;

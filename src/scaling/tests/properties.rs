@@ -201,7 +201,8 @@ impl Scene {
                 .then(|| CountedByWorker { counts: self.pods.iter().zip(&workers).map(held).collect(), at }),
             ..QueueCounts::default()
         };
-        let present = workers.iter().filter(|worker| worker.phase != WorkerPhase::Terminating).count() as i32;
+        let present = workers.iter().filter(|worker| worker.phase != WorkerPhase::Terminating).count();
+        let present = i32::try_from(present).unwrap();
         Observation {
             queue: if self.sight == 0 { unknown() } else { QueueReading::Known(counts) },
             replicas: Some(u32::try_from(present + self.desired_off).unwrap_or(0)),

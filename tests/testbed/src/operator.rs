@@ -129,9 +129,14 @@ pub async fn install_chart(cluster: &Access, options: &Options) -> Result<()> {
     let rendered = helm.output().await.context("cannot start helm")?;
     ensure!(rendered.status.success(), "helm template failed: {}", String::from_utf8_lossy(&rendered.stderr));
     cluster.apply(&String::from_utf8(rendered.stdout)?).await?;
+    pools_are_served(cluster).await
+}
+
+/// Waits until a definition just applied is served. (`kubectl wait --for=condition=Established` fails where the
+/// definition has no conditions yet.)
+pub async fn pools_are_served(cluster: &Access) -> Result<()> {
     wait::until("the API server serves pools", Duration::from_secs(30), async || {
-        let served = cluster.kubectl_output(&["get", "agentworkerpools", "-n", namespace]).await;
-        Ok(served.ok().map(drop))
+        Ok(cluster.kubectl_output(&["get", "agentworkerpools", "--all-namespaces"]).await.ok().map(drop))
     })
     .await
 }

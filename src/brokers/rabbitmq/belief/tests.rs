@@ -343,12 +343,13 @@ fn a_doubt_asks_for_a_list_and_an_affirmed_zero_does_not() {
 
 #[test]
 fn looks_that_say_the_same_at_other_times_change_nothing() {
+    type See<'a> = &'a dyn Fn(&mut Belief, Timestamp);
     let mut belief = Belief::new(true);
     let workers = |count: u64, at: f64| {
         let counts = BTreeMap::from([("pod-a".to_owned(), count)]);
         Arc::new(CountedByWorker { counts, at: Timestamp(at) })
     };
-    let looks: [(&str, bool, &dyn Fn(&mut Belief, Timestamp)); 8] = [
+    let looks: [(&str, bool, See); 8] = [
         ("a first answer", true, &|belief, at| belief.declared(3, 1, at)),
         ("the same again", false, &|belief, at| belief.declared(3, 1, at)),
         ("a first row", true, &|belief, at| belief.listed(Some(row(3, 2, "running", "quorum")), at)),

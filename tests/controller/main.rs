@@ -1,0 +1,23 @@
+//! The operator as it is shipped (its binary, its ServiceAccount, its Roles) against a real control plane and a real
+//! RabbitMQ. Pods are kwok's: ready at once, never consuming. Where a worker must hold a task, the test takes one
+//! over a connection that carries the pod's name, as a worker's does.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what is not as it should be fails the test")]
+
+mod api_server;
+mod autoscalers;
+mod bounds;
+mod look;
+mod modes;
+mod neighbours;
+mod order;
+mod outages;
+mod owned;
+mod pool;
+mod quiet;
+mod refusals;
+mod restarts;
+mod shrink;
+mod stage;
+mod template;
+mod worker;
