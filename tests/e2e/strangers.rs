@@ -17,9 +17,10 @@ async fn somebody_elses_deployment_is_scaled_up_and_only_its_idle_workers_leave(
     let mut pool = bench.pool(&[]);
     pool["spec"]["worker"] =
         json!({"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": THEIRS}, "statusPort": 9464});
+    pool["spec"]["scaling"]["scaleDownWindow"] = json!("0s");
     let bench = bench.with(&pool).await;
     let replicas = bench.record(THEIRS);
-    let mut lines = vec![r#"{"durationSeconds":12}"#; 2];
+    let mut lines = vec![r#"{"durationSeconds":20}"#; 2];
     lines.extend([r#"{"durationSeconds":1}"#; 18]);
     let ids = bench.publish(&["--file", "-"], &lines.join("\n")).await;
     bench.until_done(&ids).await;

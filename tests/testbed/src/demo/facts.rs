@@ -20,6 +20,8 @@ pub struct Facts {
     pub slots: u64,
     pub bound_by: String,
     pub reason: String,
+    /// The replicas that the reason speaks of: status is written after them.
+    pub explained: i32,
     pub pods: Vec<PodFacts>,
 }
 
@@ -58,20 +60,13 @@ impl Facts {
             slots: status["prefetch"].as_u64().unwrap_or(1),
             bound_by: text(&status["decision"]["boundBy"]),
             reason: text(&status["decision"]["reason"]),
+            explained: status["replicas"].as_i64().and_then(|replicas| replicas.try_into().ok()).unwrap_or(0),
             pods: pods.items.iter().map(pod_facts).collect(),
         })
     }
 
     pub fn ready_pods(&self) -> usize {
         self.pods.iter().filter(|pod| pod.ready && !pod.terminating).count()
-    }
-
-    pub fn starting_pods(&self) -> usize {
-        self.pods.iter().filter(|pod| !pod.ready && !pod.terminating).count()
-    }
-
-    pub fn stopping_pods(&self) -> usize {
-        self.pods.iter().filter(|pod| pod.terminating).count()
     }
 }
 

@@ -61,10 +61,9 @@ impl Summary {
         self.last_look = now;
     }
 
-    /// It woke, and is at zero again with nothing left.
+    /// It woke, and is at zero again. Whether something is left is for [`Summary::conclude`] to ask.
     pub fn is_over(&self, facts: &Facts) -> bool {
-        let quiet = facts.ready == Some(0) && facts.in_flight == Some(0);
-        !self.lives.is_empty() && quiet && facts.replicas == 0 && facts.pods.is_empty()
+        !self.lives.is_empty() && facts.replicas == 0 && facts.pods.is_empty()
     }
 
     /// Prints the summary; an error if a task was lost, interrupted or failed.

@@ -11,6 +11,8 @@ pub struct View {
     terminal: Option<usize>,
     begun: Instant,
     last: Option<Facts>,
+    /// Replicas and bound of the last line.
+    told: Option<(i32, String)>,
     last_line: Duration,
     /// Lines of the block on the screen.
     drawn: usize,
@@ -20,12 +22,12 @@ pub struct View {
 const QUIET: Duration = Duration::from_secs(2);
 
 /// What stands left of the bars and right of them, characters.
-const MARGIN: usize = 40;
+const MARGIN: usize = 60;
 
 impl View {
     pub fn new() -> Self {
         let terminal = std::io::stdout().is_terminal().then(width);
-        Self { terminal, begun: Instant::now(), last: None, last_line: Duration::ZERO, drawn: 0 }
+        Self { terminal, begun: Instant::now(), last: None, told: None, last_line: Duration::ZERO, drawn: 0 }
     }
 
     pub fn step(&mut self, words: &str) {
@@ -37,13 +39,14 @@ impl View {
     }
 
     pub fn show(&mut self, elapsed: Duration, facts: &Facts) {
-        let decided =
-            self.last.as_ref().is_none_or(|last| (last.replicas, &last.bound_by) != (facts.replicas, &facts.bound_by));
+        let now = Some((facts.replicas, facts.bound_by.clone()));
+        let decided = self.told != now && facts.explained == facts.replicas;
         let read = self.last.as_ref() != Some(facts) && elapsed.saturating_sub(self.last_line) >= QUIET;
         if decided || (read && self.terminal.is_none()) {
             self.clear();
             println!("{}", clip(&line(elapsed, facts), self.terminal));
             self.last_line = elapsed;
+            self.told = now;
         }
         if let Some(width) = self.terminal {
             self.clear();
@@ -59,22 +62,18 @@ impl View {
     }
 
     fn draw(&mut self, elapsed: Duration, facts: &Facts, width: usize) {
-        let room = width.saturating_sub(MARGIN).clamp(10, 80);
-        let (waiting, working) = (facts.ready.unwrap_or(0), facts.in_flight.unwrap_or(0));
-        let bar = |colour: u8, count: u64, sign: &str| {
+        let room = width.saturating_sub(MARGIN).clamp(10, 60);
+        let row = |name: &str, colour: u8, count: u64, sign: &str, more: &str| {
             let cells = usize::try_from(count).unwrap_or(room).min(room);
-            format!("\x1b[{colour}m{}\x1b[0m{}", sign.repeat(cells), " ".repeat(room - cells))
+            format!("          {name:<8}{count:>5}  \x1b[{colour}m{}\x1b[0m {more}", sign.repeat(cells))
         };
-        let slots = facts.slots * facts.ready_pods() as u64;
-        let stopping = facts.stopping_pods();
-        let workers = format!("{} ready, {} starting", facts.ready_pods(), facts.starting_pods());
-        let workers = if stopping > 0 { format!("{workers}, {stopping} leaving") } else { workers };
+        let of_slots = format!("of {} slots", facts.slots * facts.ready_pods() as u64);
         let lines = [
-            format!("\x1b[2m{}\x1b[0m", "─".repeat(width.min(room + MARGIN))),
-            format!("{:>6.1} s  waiting  {} {waiting}", elapsed.as_secs_f64(), bar(33, waiting, "█")),
-            format!("          working  {} {working} of {slots} slots", bar(32, working, "█")),
-            format!("          workers  {} {workers}", bar(36, facts.pods.len() as u64, "■")),
-            format!("          why      {}", clip(&facts.reason, Some(width.saturating_sub(20)))),
+            format!("{:>6.1} s  \x1b[2m{}\x1b[0m", elapsed.as_secs_f64(), "─".repeat(room + 15)),
+            row("waiting", 33, facts.ready.unwrap_or(0), "█", ""),
+            row("working", 32, facts.in_flight.unwrap_or(0), "█", &of_slots),
+            row("workers", 36, facts.pods.len() as u64, "■", &pods(facts)),
+            format!("          why       {}", clip(&facts.reason, Some(width.saturating_sub(21)))),
         ];
         println!("{}", lines.join("\n"));
         self.drawn = lines.len();
@@ -94,6 +93,14 @@ impl Default for View {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// What the pods are about, if they are not all at work.
+fn pods(facts: &Facts) -> String {
+    let starting = facts.pods.iter().filter(|pod| !pod.ready && !pod.terminating).count();
+    let leaving = facts.pods.iter().filter(|pod| pod.terminating).count();
+    let parts = [(starting, "starting"), (leaving, "leaving")].into_iter().filter(|(count, _)| *count > 0);
+    parts.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
 fn line(elapsed: Duration, facts: &Facts) -> String {
