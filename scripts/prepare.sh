@@ -10,7 +10,9 @@ mkdir -p "$logs"
 # Sources of the control plane that the cache has been warmed for.
 stamp=$GOCACHE/warm-$(cat "$controlplane"/go.mod "$controlplane"/go.sum | cksum | cut -d' ' -f1)
 
-own_cluster() { [ "$purpose" = demo ] && [ -n "${KUBECONFIG:-}${KUBEBUILDER_ASSETS:-}" ]; }
+# The demo plays in the user's cluster. (Envtest's binaries spare only a part: a Deployment needs a
+# controller-manager and a scheduler as well.)
+own_cluster() { [ "$purpose" = demo ] && [ -n "${KUBECONFIG:-}" ]; }
 
 # Compiles the Go packages of the control plane into Go's cache, with the flags of `testbed install`, which
 # then has little left but to link. Programs are left out here, because building one links it.
@@ -99,4 +101,6 @@ watch_jobs
 for i in "${!jobs[@]}"; do finish "${names[$i]}" "${jobs[$i]}"; done
 jobs=()
 scripts/rust-deps.sh save
-own_cluster || "$target/debug/testbed" install
+only=()
+own_cluster && only=(--only rabbitmq)
+"$target/debug/testbed" install "${only[@]}"

@@ -24,8 +24,18 @@ dependencies() {
   return 1
 }
 
+running=
+# `timeout` puts itself and the tests into a process group of their own, which Ctrl-C does not reach.
+trap '[ -z "$running" ] || kill -TERM "$running"; exit 130' INT TERM
+
 tests() {
-  timeout --kill-after=30s "$limit" cargo test --locked --workspace --no-fail-fast 2>&1 | tee "$log"
+  # With job control, or everything below would be started with SIGINT ignored.
+  set -m
+  timeout --kill-after=30s "$limit" cargo test --locked --workspace --no-fail-fast >"$log" 2>&1 </dev/null &
+  set +m
+  running=$!
+  tail --follow --lines=+1 --pid="$running" "$log"
+  wait "$running"
 }
 
 scripts/setup.sh test
@@ -36,6 +46,7 @@ check "clippy" cargo clippy --quiet --locked --workspace --all-targets -- -D war
 check "tests" tests
 scripts/rust-deps.sh save
 
+grep -E '^test .* FAILED$' "$log" >&2 || true
 [ ${#failed[@]} = 0 ] || say "failed: $(printf '%s; ' "${failed[@]}")"
 read -r passed bad ignored < <(awk '/^test result:/ { passed += $4; bad += $6; ignored += $8 }
   END { print passed + 0, bad + 0, ignored + 0 }' "$log")

@@ -98,7 +98,10 @@ async fn complete(delivery: &dyn Delivery, held: &Held, seconds: f64) {
     let message = delivery.message();
     held.count(|counts| counts.completed += 1);
     match delivery.ack().await {
-        Settled::Yes => info!(task = message.id, attempt = message.attempt, seconds, outcome = "done"),
+        Settled::Yes => {
+            let (attempt, redelivered) = (message.attempt, message.redelivered);
+            info!(task = message.id, attempt, redelivered, seconds, outcome = "done");
+        }
         Settled::Lost => interrupted(message, held, "done"),
     }
 }
@@ -141,12 +144,13 @@ async fn release(delivery: &dyn Delivery, held: &Held) {
     }
 }
 
-fn interrupted(message: &Message, held: &Held, outcome: &str) {
+fn interrupted(message: &Message, held: &Held, progress: &str) {
     held.count(|counts| counts.interrupted += 1);
     warn!(
         task = message.id,
         attempt = message.attempt,
-        outcome,
+        outcome = "interrupted",
+        progress,
         "its connection is gone before the broker heard of it: the broker delivers it again"
     );
 }

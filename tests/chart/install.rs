@@ -4,6 +4,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use awp_testbed::base::wait;
+use awp_testbed::operator::pools_are_served;
 use awp_testbed::{ControlPlane, control_plane};
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec, SubjectAccessReviewStatus,
@@ -35,8 +36,7 @@ async fn install(cluster: &ControlPlane, namespace: &str, values: &[&str]) -> St
 /// The definition, as the release that owns it would have installed it.
 async fn define(cluster: &ControlPlane) {
     cluster.kubectl_output(&["apply", "-f", "crds"]).await.unwrap();
-    let name = "crd/agentworkerpools.agentworkers.io";
-    cluster.kubectl_output(&["wait", name, "--for=condition=Established", "--timeout=20s"]).await.unwrap();
+    pools_are_served(cluster).await.unwrap();
 }
 
 /// `list pods`, `patch deployments.apps/scale`, `get secrets#name`.
@@ -233,8 +233,7 @@ async fn an_uninstalled_release_leaves_the_pools_and_can_come_back() {
     let namespace = cluster.namespace("life").await.unwrap();
     let install = ["install", "awp", CHART, "--namespace", &namespace];
     helm_succeeds(&cluster, &install).await;
-    let definition = "crd/agentworkerpools.agentworkers.io";
-    cluster.kubectl_output(&["wait", definition, "--for=condition=Established", "--timeout=20s"]).await.unwrap();
+    pools_are_served(&cluster).await.unwrap();
     let pool = ["apply", "-n", &namespace, "-f", "examples/pool-rabbitmq.yaml"];
     cluster.kubectl_output(&pool).await.unwrap();
 

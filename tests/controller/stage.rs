@@ -57,7 +57,7 @@ impl<'a> Stage<'a> {
         let options = options(&namespace);
         {
             let _alone = INSTALLING.lock().await;
-            operator::install_chart(cluster, &options.chart, &namespace).await.unwrap();
+            operator::install_chart(cluster, &options).await.unwrap();
         }
         let kubeconfig = cluster.kubeconfig_for(&namespace, "awp").await.unwrap();
         let operator = Operator::start_with(&kubeconfig, &options).await.unwrap();

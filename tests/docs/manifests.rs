@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use awp_testbed::control_plane;
+use awp_testbed::operator::pools_are_served;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::text::{blocks, read};
@@ -24,8 +25,7 @@ fn manifests() -> Vec<(String, String)> {
 async fn every_manifest_is_accepted_by_the_api_server() {
     let cluster = control_plane().await;
     cluster.kubectl_output(&["apply", "-f", "crds"]).await.unwrap();
-    let established = ["wait", "crd/agentworkerpools.agentworkers.io", "--for=condition=Established", "--timeout=20s"];
-    cluster.kubectl_output(&established).await.unwrap();
+    pools_are_served(cluster).await.unwrap();
     // Manifests name it, or leave the namespace to the reader.
     cluster.kubectl_output(&["create", "namespace", "agents"]).await.unwrap();
 

@@ -12,9 +12,12 @@ pub mod kwok;
 pub mod operator;
 pub mod process_node;
 pub mod rabbitmq;
+pub mod reaction;
+pub mod replicas;
 
-pub use control_plane::{ControlPlane, control_plane};
+pub use control_plane::{Access, ControlPlane, control_plane};
 pub use kwok::Kwok;
 pub use operator::Operator;
 pub use process_node::ProcessNode;
 pub use rabbitmq::{RabbitMq, rabbitmq};
+pub use replicas::Replicas;

@@ -11,7 +11,7 @@ use crate::base::ports;
 use crate::base::scratch::Scratch;
 use crate::base::server::{Server, Spec};
 use crate::base::wait;
-use crate::control_plane::ControlPlane;
+use crate::control_plane::Access;
 
 /// What to run, and where.
 #[derive(Clone, Debug)]
@@ -24,11 +24,19 @@ pub struct Options {
     pub namespace: String,
     /// In the syntax of `RUST_LOG`.
     pub log: String,
+    /// Whether the chart's CRD is applied; not where a cluster has one that is others' as well.
+    pub crd: bool,
 }
 
 impl Options {
     pub fn new(binary: impl Into<PathBuf>, chart: impl Into<PathBuf>, namespace: &str) -> Self {
-        Self { binary: binary.into(), chart: chart.into(), namespace: namespace.into(), log: "info,awp=debug".into() }
+        Self {
+            binary: binary.into(),
+            chart: chart.into(),
+            namespace: namespace.into(),
+            log: "info,awp=debug".into(),
+            crd: true,
+        }
     }
 }
 
@@ -47,9 +55,9 @@ const RELEASE: &str = "awp";
 
 impl Operator {
     /// Applies CRD, ServiceAccount and Roles of the chart and starts `awp run` with that identity; returns when it is ready.
-    pub async fn start(control_plane: &ControlPlane, options: &Options) -> Result<Self> {
-        install_chart(control_plane, &options.chart, &options.namespace).await?;
-        let kubeconfig = control_plane.kubeconfig_for(&options.namespace, RELEASE).await?;
+    pub async fn start(cluster: &Access, options: &Options) -> Result<Self> {
+        install_chart(cluster, options).await?;
+        let kubeconfig = cluster.kubeconfig_for(&options.namespace, RELEASE).await?;
         Self::start_with(&kubeconfig, options).await
     }
 
@@ -109,21 +117,26 @@ async fn ready(server: &mut Server, admin: u16) -> Result<()> {
 }
 
 /// The chart without its Deployment, whose image no machine without a container engine can run.
-pub async fn install_chart(control_plane: &ControlPlane, chart: &Path, namespace: &str) -> Result<()> {
-    let parts = ["crd-agentworkerpools", "serviceaccount", "rbac"].map(|part| format!("templates/{part}.yaml"));
-    let mut helm = control_plane.helm();
+pub async fn install_chart(cluster: &Access, options: &Options) -> Result<()> {
+    let namespace = &options.namespace;
+    let mut helm = cluster.helm();
     // A helm that was not built by its own Makefile believes in Kubernetes 1.20.
-    let version = control_plane.admin().apiserver_version().await?.git_version;
-    helm.args(["template", RELEASE]).arg(chart).args(["--namespace", namespace, "--kube-version", &version]);
-    for part in &parts {
-        helm.args(["--show-only", part]);
+    let version = cluster.admin().apiserver_version().await?.git_version;
+    helm.args(["template", RELEASE]).arg(&options.chart).args(["--namespace", namespace, "--kube-version", &version]);
+    for part in ["serviceaccount", "rbac"].into_iter().chain(options.crd.then_some("crd-agentworkerpools")) {
+        helm.args(["--show-only", &format!("templates/{part}.yaml")]);
     }
     let rendered = helm.output().await.context("cannot start helm")?;
     ensure!(rendered.status.success(), "helm template failed: {}", String::from_utf8_lossy(&rendered.stderr));
-    control_plane.apply(&String::from_utf8(rendered.stdout)?).await?;
+    cluster.apply(&String::from_utf8(rendered.stdout)?).await?;
+    pools_are_served(cluster).await
+}
+
+/// Waits until a definition just applied is served. (`kubectl wait --for=condition=Established` fails where the
+/// definition has no conditions yet.)
+pub async fn pools_are_served(cluster: &Access) -> Result<()> {
     wait::until("the API server serves pools", Duration::from_secs(30), async || {
-        let served = control_plane.kubectl_output(&["get", "agentworkerpools", "-n", namespace]).await;
-        Ok(served.ok().map(drop))
+        Ok(cluster.kubectl_output(&["get", "agentworkerpools", "--all-namespaces"]).await.ok().map(drop))
     })
     .await
 }

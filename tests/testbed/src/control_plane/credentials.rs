@@ -1,11 +1,12 @@
 //! Certificates, keys and kubeconfigs of one control plane.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 
+use super::access::write_whole;
 use crate::base::pki::Authority;
 
 /// Names under which the API server is reached: the second is the first address of the service network.
@@ -53,15 +54,10 @@ impl Credentials {
     pub fn of_user(&self, user: &str, group: Option<&str>) -> Result<PathBuf> {
         let name = file_name(user);
         let (certificate, key) = self.authority.client(user, group)?.write(&self.folder, &name)?;
-        self.kubeconfig(&name, user, None, &json!({"client-certificate": certificate, "client-key": key}))
+        self.kubeconfig(&name, user, &json!({"client-certificate": certificate, "client-key": key}))
     }
 
-    /// A kubeconfig with a bearer token, whose context names the namespace.
-    pub fn with_token(&self, namespace: &str, user: &str, token: &str) -> Result<PathBuf> {
-        self.kubeconfig(&file_name(&format!("{namespace}-{user}")), user, Some(namespace), &json!({"token": token}))
-    }
-
-    fn kubeconfig(&self, file: &str, user: &str, namespace: Option<&str>, access: &Value) -> Result<PathBuf> {
+    fn kubeconfig(&self, file: &str, user: &str, access: &Value) -> Result<PathBuf> {
         let path = self.folder.join(format!("{file}.kubeconfig"));
         let cluster = json!({"server": self.server, "certificate-authority": self.file("ca.crt")});
         let text = json!({
@@ -69,23 +65,12 @@ impl Credentials {
             "kind": "Config",
             "clusters": [{"name": "testbed", "cluster": cluster}],
             "users": [{"name": user, "user": access}],
-            "contexts": [{
-                "name": "testbed",
-                "context": {"cluster": "testbed", "user": user, "namespace": namespace.unwrap_or("default")},
-            }],
+            "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": user, "namespace": "default"}}],
             "current-context": "testbed",
         });
         write_whole(&path, &serde_json::to_string_pretty(&text)?)?;
         Ok(path)
     }
-}
-
-/// By a rename: a test may renew the token of a kubeconfig that another reads.
-fn write_whole(path: &Path, text: &str) -> Result<()> {
-    let new = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-    std::fs::write(new.path(), text)?;
-    new.persist(path)?;
-    Ok(())
 }
 
 fn file_name(user: &str) -> String {

@@ -5,24 +5,24 @@ mod audit;
 mod credentials;
 mod servers;
 
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ObjectMeta, PostParams};
-use tokio::process::Command;
 use tokio::sync::{Mutex, OnceCell};
 
+pub use access::{Access, Tools};
 pub use audit::Write;
 use credentials::Credentials;
 use servers::Ports;
 
 use crate::base::cache::Cache;
+use crate::base::install_crypto_provider;
 use crate::base::scratch::Scratch;
 use crate::base::server::Server;
-use crate::base::{install_crypto_provider, wait};
 use crate::install::control_plane::Programs;
 
 /// One control plane. Everything of it ends with its owner.
@@ -31,14 +31,22 @@ pub struct ControlPlane {
     programs: Programs,
     ports: Ports,
     credentials: Credentials,
-    kubeconfig: PathBuf,
-    admin: kube::Config,
+    access: Access,
     namespaces: AtomicU32,
     api_server: Mutex<Option<Server>>,
     etcd: Server,
     controller_manager: Server,
     scheduler: Server,
     scratch: Scratch,
+}
+
+/// What any cluster has: clients, kubectl, helm.
+impl Deref for ControlPlane {
+    type Target = Access;
+
+    fn deref(&self) -> &Access {
+        &self.access
+    }
 }
 
 static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
@@ -67,7 +75,8 @@ impl ControlPlane {
         let etcd = Server::start(&servers::etcd(&programs, &ports, &scratch), &scratch)?;
         let mut api_server = Server::start(&servers::api_server(&programs, &ports, &credentials, &scratch), &scratch)?;
         let kubeconfig = credentials.admin()?;
-        let admin = access::config(&kubeconfig).await?;
+        let tools = Tools { kubectl: programs.path("kubectl"), helm: programs.path("helm") };
+        let access = Access::by(&kubeconfig, tools, scratch.folder("tools")?).await?;
         servers::healthy(&mut api_server, ports.api_server, "readyz").await?;
         let controller_manager = servers::controller_manager(&programs, &ports, &credentials)?;
         let mut controller_manager = Server::start(&controller_manager, &scratch)?;
@@ -81,8 +90,7 @@ impl ControlPlane {
             programs,
             ports,
             credentials,
-            kubeconfig,
-            admin,
+            access,
             namespaces: AtomicU32::new(0),
             api_server: Mutex::new(Some(api_server)),
             etcd,
@@ -92,31 +100,6 @@ impl ControlPlane {
         };
         control_plane.wait_for_service_account("default").await?;
         Ok(control_plane)
-    }
-
-    /// A client with every right, for the runtime of the caller.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn admin(&self) -> kube::Client {
-        access::client(self.admin.clone())
-    }
-
-    /// The kubeconfig of [`ControlPlane::admin`].
-    pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
-    }
-
-    /// A kubeconfig of the ServiceAccount, with a bound token as a pod would have it, valid for a day.
-    pub async fn kubeconfig_for(&self, namespace: &str, service_account: &str) -> Result<PathBuf> {
-        let token = access::token(self.admin(), namespace, service_account).await?;
-        self.credentials.with_token(namespace, service_account, &token)
-    }
-
-    /// A client of the ServiceAccount, for the runtime of the caller.
-    pub async fn client_for(&self, namespace: &str, service_account: &str) -> Result<kube::Client> {
-        let kubeconfig = self.kubeconfig_for(namespace, service_account).await?;
-        Ok(access::client(access::config(&kubeconfig).await?))
     }
 
     /// A kubeconfig of any user by certificate, such as `system:node:n` of the group `system:nodes`.
@@ -134,13 +117,6 @@ impl ControlPlane {
         Ok(name)
     }
 
-    /// Pods are refused before their namespace has it.
-    async fn wait_for_service_account(&self, namespace: &str) -> Result<()> {
-        let accounts = Api::<ServiceAccount>::namespaced(self.admin(), namespace);
-        let what = format!("the ServiceAccount default in namespace {namespace} appears");
-        wait::until(&what, Duration::from_secs(30), async || Ok(accounts.get_opt("default").await?.map(drop))).await
-    }
-
     /// The folder of kubectl and helm.
     pub fn tools(&self) -> PathBuf {
         self.programs.folder()
@@ -149,44 +125,6 @@ impl ControlPlane {
     /// The path of a program built with the control plane.
     pub fn program(&self, name: &str) -> PathBuf {
         self.programs.path(name)
-    }
-
-    /// `kubectl` with the administrator's KUBECONFIG.
-    pub fn kubectl(&self) -> Command {
-        self.tool("kubectl")
-    }
-
-    /// `helm` with the administrator's KUBECONFIG and folders of its own.
-    pub fn helm(&self) -> Command {
-        self.tool("helm")
-    }
-
-    fn tool(&self, name: &str) -> Command {
-        let folder = |name: &str| self.scratch.path().join("tools").join(name);
-        let mut command = Command::new(self.program(name));
-        command.env("KUBECONFIG", &self.kubeconfig).env("KUBECACHEDIR", folder("kubectl"));
-        for kind in ["CACHE", "CONFIG", "DATA"] {
-            command.env(format!("HELM_{kind}_HOME"), folder("helm").join(kind.to_lowercase()));
-        }
-        command.stdin(std::process::Stdio::null()).kill_on_drop(true);
-        command
-    }
-
-    /// `kubectl apply` of manifests, as the administrator.
-    pub async fn apply(&self, manifests: &str) -> Result<()> {
-        let file = tempfile::NamedTempFile::new()?;
-        std::fs::write(file.path(), manifests)?;
-        self.kubectl_output(&["apply", "-f", &file.path().display().to_string()]).await.map(drop)
-    }
-
-    /// Standard output of `kubectl …`; a failure is an error with what it says.
-    pub async fn kubectl_output(&self, args: &[&str]) -> Result<String> {
-        let answer = self.kubectl().args(args).output().await.context("cannot start kubectl")?;
-        if !answer.status.success() {
-            let words = String::from_utf8_lossy(&answer.stderr).into_owned();
-            anyhow::bail!("kubectl {} failed ({}): {words}", args.join(" "), answer.status);
-        }
-        Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
     }
 
     pub async fn stop_api_server(&self) -> Result<()> {

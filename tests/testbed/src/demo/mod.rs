@@ -2,22 +2,30 @@
 //! waits for busy workers and goes back to zero.
 
 mod facts;
-mod stage;
+pub mod interrupts;
+pub mod place;
+pub mod stage;
 mod summary;
-mod view;
+pub mod view;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tokio::signal::unix::{SignalKind, signal};
 
+use crate::rabbitmq::{self, RabbitMq};
 use facts::Facts;
+use interrupts::Interrupts;
+use place::Place;
 use stage::Stage;
 use summary::Summary;
 use view::View;
 
-/// Run the main job on a local control plane and broker, and say how it went.
+/// Run the main job on real servers of this machine, and say how it went.
+///
+/// With KUBECONFIG set the pool lives in that cluster, in a namespace agents-demo-xxxx with a node of its own, both of
+/// which are removed at the end; kubectl and helm are then taken from PATH, or from an earlier build here. The workers
+/// are processes of this machine in any case.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The broker that carries the tasks.
@@ -29,66 +37,82 @@ pub struct Args {
     keep: bool,
 
     /// Tasks in the burst.
-    #[arg(long, default_value_t = 60)]
-    tasks: usize,
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..))]
+    tasks: u16,
 
     /// The `awp` binary. Default: the one beside this program.
     #[arg(long)]
     awp: Option<PathBuf>,
 }
 
-/// Seconds a simulated task takes: mostly short, some long, as agents' tasks are.
-const DURATIONS: [f64; 6] = [2.0, 3.0, 5.0, 8.0, 12.0, 25.0];
+/// Seconds a simulated task takes: mostly short, some long, as agents' tasks are. In turn, so that long ones come early
+/// and late, and workers must be waited for while others leave.
+const DURATIONS: [f64; 6] = [25.0, 2.0, 8.0, 3.0, 12.0, 5.0];
 
 /// The whole job takes about a minute; a pool that is not back at zero by then has failed.
 const LIMIT: Duration = Duration::from_secs(300);
 
 pub async fn run(args: Args) -> Result<()> {
-    let mut term = signal(SignalKind::terminate())?;
-    tokio::select! {
-        ended = play(&args) => ended,
-        _ = tokio::signal::ctrl_c() => bail!("interrupted; everything that was started is ending"),
-        _ = term.recv() => bail!("terminated; everything that was started is ending"),
-    }
+    let mut interrupts = Interrupts::listen()?;
+    let mut view = View::new();
+    let awp = awp_binary(args.awp.clone())?;
+    view.step(match std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty()) {
+        Some(_) => "starting RabbitMQ; Kubernetes is the cluster of your KUBECONFIG",
+        None => "starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and RabbitMQ",
+    });
+    let servers = async {
+        let place = Place::choose(std::env::var_os("KUBECONFIG"));
+        futures::try_join!(place, RabbitMq::start(rabbitmq::Options::default()))
+    };
+    let (place, rabbitmq) = interrupts.or(servers).await?;
+    let ended = on_stage(&args, &place, &rabbitmq, &awp, &mut interrupts, &mut view).await;
+    let left = place.leave().await;
+    let shut_down = rabbitmq.shut_down().await;
+    ended.and(left).and(shut_down)
 }
 
-async fn play(args: &Args) -> Result<()> {
-    let awp = match &args.awp {
-        Some(path) => path.clone(),
-        None => beside_this_program("awp")?,
-    };
-    let mut view = View::new();
-    let stage = Stage::set(&awp, &mut view).await?;
-    let ended = act(args, &stage, &mut view).await;
-    if args.keep {
+async fn on_stage(
+    args: &Args,
+    place: &Place,
+    rabbitmq: &RabbitMq,
+    awp: &std::path::Path,
+    interrupts: &mut Interrupts,
+    view: &mut View,
+) -> Result<()> {
+    let stage = interrupts.or(Stage::set(place, rabbitmq, awp, view)).await?;
+    let mut ended = interrupts.or(act(args, &stage, view)).await;
+    view.end();
+    if args.keep && !interrupts.came() {
+        if let Err(error) = &ended {
+            eprintln!("testbed: {error:#}");
+        }
         stage.explain_how_to_use_it();
-        std::future::pending::<()>().await;
+        interrupts.next().await;
+    } else if let Err(error) = &mut ended {
+        view.step(&format!("{error}"));
     }
     view.step("ending what was started");
     stage.strike().await;
     ended
 }
 
-async fn act(args: &Args, stage: &Stage, view: &mut View) -> Result<()> {
-    view.step(&format!("publishing {} tasks of {} to {} s", args.tasks, DURATIONS[0], DURATIONS[5]));
-    let published = stage.publish(args.tasks, &DURATIONS).await?;
-    let begun = Instant::now();
-    let mut summary = Summary::new(published, begun);
-    View::head();
+async fn act(args: &Args, stage: &Stage<'_>, view: &mut View) -> Result<()> {
+    view.step("kubectl apply -f examples/demo-pool.yaml");
+    stage.apply(&stage.pool()?).await?;
+    view.step(&format!("publishing {} tasks of 2 to 25 s", args.tasks));
+    let durations = DURATIONS.iter().copied().cycle().take(args.tasks.into());
+    let published = stage.publish(durations).await?;
+    let mut summary = Summary::new(published, stage);
+    view.head();
     loop {
         let facts = Facts::gather(stage).await?;
         summary.note(&facts);
-        view.show(begun.elapsed(), &facts);
+        view.show(summary.elapsed(), &facts);
         if summary.is_over(&facts) {
             break;
         }
-        if begun.elapsed() > LIMIT {
-            view.end();
-            bail!(
-                "the pool is not back at zero after {} s; the operator's log ends:\n{}",
-                LIMIT.as_secs(),
-                stage.log_tail()
-            );
+        if summary.elapsed() > LIMIT {
+            bail!("the pool is not back at zero after {} s; {}", LIMIT.as_secs(), stage.log_tail());
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -96,10 +120,17 @@ async fn act(args: &Args, stage: &Stage, view: &mut View) -> Result<()> {
     summary.conclude(stage).await
 }
 
-fn beside_this_program(name: &str) -> Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name(name);
-    if !path.exists() {
-        bail!("{} is missing: run `cargo build`, or name the binary with --awp", path.display());
-    }
-    path.canonicalize().context("the binary has no path")
+pub fn awp_binary(named: Option<PathBuf>) -> Result<PathBuf> {
+    let path = match named {
+        Some(path) => path,
+        None => std::env::current_exe()?.with_file_name("awp"),
+    };
+    path.canonicalize()
+        .with_context(|| format!("{} is missing: run `cargo build`, or name the binary with --awp", path.display()))
+}
+
+fn random_hex(bytes: usize) -> Result<String> {
+    let mut random = vec![0; bytes];
+    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut random)?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -1,20 +1,21 @@
-//! What the demo plays on: servers, a node, the operator, a pool.
+//! What the demo plays on: a broker, a node, the operator, a pool.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::place::Place;
+use super::random_hex;
 use super::view::View;
-use crate::ControlPlane;
 use crate::base::scratch::Scratch;
 use crate::base::wait;
+use crate::control_plane::Access;
 use crate::operator::{Operator, Options};
 use crate::process_node::{self, ProcessNode};
-use crate::rabbitmq::{self, RabbitMq, User};
+use crate::rabbitmq::{RabbitMq, User};
 
-pub const NAMESPACE: &str = "agents";
 pub const POOL: &str = "research";
 pub const QUEUE: &str = "research_tasks";
 const VHOST_PREFIX: &str = "agents";
@@ -24,54 +25,76 @@ const POOL_MANIFEST: &str = include_str!("../../../../examples/demo-pool.yaml");
 /// The chart as it lies in this checkout.
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/awp");
 
+/// Keeps other pods off the node in a cluster that has some.
+const TAINT: &str = "agentworkers.io/demo";
+
 #[derive(Debug)]
-pub struct Stage {
-    pub control_plane: ControlPlane,
-    pub rabbitmq: RabbitMq,
+pub struct Stage<'a> {
+    place: &'a Place,
+    pub rabbitmq: &'a RabbitMq,
     pub vhost: String,
     node: ProcessNode,
-    operator: Operator,
-    awp: std::path::PathBuf,
-    login: std::path::PathBuf,
+    pub operator: Operator,
+    awp: PathBuf,
+    login: PathBuf,
     _scratch: Scratch,
 }
 
-impl Stage {
-    pub async fn set(awp: &Path, view: &mut View) -> Result<Self> {
+impl<'a> Stage<'a> {
+    /// Everything but the pool.
+    pub async fn set(place: &'a Place, rabbitmq: &'a RabbitMq, awp: &Path, view: &mut View) -> Result<Self> {
         let scratch = Scratch::new("demo")?;
-        view.step("starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and RabbitMQ");
-        let (control_plane, rabbitmq) =
-            futures::try_join!(ControlPlane::start(), RabbitMq::start(rabbitmq::Options::default()))?;
         let vhost = rabbitmq.vhost(VHOST_PREFIX).await?;
-        let password = password()?;
+        let password = random_hex(12)?;
         rabbitmq.add_user(User::monitoring(USER, &password), &vhost).await?;
         let login = login_files(&scratch, &password)?;
 
         view.step("starting a node that runs pods as processes, and the operator with the chart's permissions");
-        let node =
-            process_node::Options::new("demo", scratch.folder("node")?).image("awp:dev", [awp.display().to_string()]);
-        let node = ProcessNode::start(control_plane.kubeconfig(), node).await?;
-        create_namespace(&control_plane).await?;
-        let options = Options::new(awp, CHART, NAMESPACE);
-        let operator = Operator::start(&control_plane, &options).await?;
-
-        let stage = Self { control_plane, rabbitmq, vhost, node, operator, awp: awp.into(), login, _scratch: scratch };
-        view.step("kubectl apply -f examples/demo-pool.yaml");
-        stage.apply_pool().await?;
-        Ok(stage)
+        let mut options = process_node::Options::new(place.node(), scratch.folder("node")?)
+            .image("awp:dev", [awp.display().to_string()]);
+        if place.is_guest() {
+            options.taints.insert(TAINT.to_owned(), place.node().to_owned());
+        }
+        let node = ProcessNode::start(place.access().kubeconfig(), options).await?;
+        place.access().kubectl_output(&["create", "namespace", place.namespace()]).await?;
+        place.access().wait_for_service_account(place.namespace()).await?;
+        let options = Options { crd: place.installs_crd(), ..Options::new(awp, CHART, place.namespace()) };
+        let operator = Operator::start(place.access(), &options).await?;
+        Ok(Self { place, rabbitmq, vhost, node, operator, awp: awp.into(), login, _scratch: scratch })
     }
 
-    async fn apply_pool(&self) -> Result<()> {
-        let declared = self.publish_command(&["--declare"]).await?;
-        ensure!(declared.status.success(), "awp publish --declare failed: {}", text(&declared.stderr));
-        let login = self.login.display().to_string();
-        let files = ["username", "password"].map(|file| format!("--from-file={login}/{file}"));
-        self.kubectl(&["create", "secret", "generic", "rabbitmq", &files[0], &files[1]]).await?;
-        let manifest = POOL_MANIFEST
-            .replace("amqp://rabbitmq:5672/agents", &self.rabbitmq.amqp_uri(&self.vhost))
-            .replace("http://rabbitmq:15672", &self.rabbitmq.management_uri())
-            .replace("name: research\n", &format!("name: {POOL}\n  namespace: {NAMESPACE}\n"));
-        self.control_plane.apply(&manifest).await?;
+    pub fn access(&self) -> &Access {
+        self.place.access()
+    }
+
+    pub fn namespace(&self) -> &str {
+        self.place.namespace()
+    }
+
+    /// `examples/demo-pool.yaml`, with the addresses of what runs here.
+    pub fn pool(&self) -> Result<Value> {
+        let mut pool: Value = serde_saphyr::from_str(POOL_MANIFEST).context("examples/demo-pool.yaml")?;
+        pool["metadata"]["namespace"] = json!(self.namespace());
+        let broker = &mut pool["spec"]["broker"]["rabbitmq"];
+        broker["uri"] = json!(self.rabbitmq.amqp_uri(&self.vhost));
+        broker["managementUri"] = json!(self.rabbitmq.management_uri());
+        if self.place.is_guest() {
+            let pod = &mut pool["spec"]["worker"]["template"]["spec"];
+            pod["nodeSelector"] = json!({"kubernetes.io/hostname": self.place.node()});
+            pod["tolerations"] = json!([{"key": TAINT, "operator": "Exists"}]);
+        }
+        Ok(pool)
+    }
+
+    /// Applies queue, Secret and pool, and waits until the operator reads the queue.
+    pub async fn apply(&self, pool: &Value) -> Result<()> {
+        self.publish_tasks(&["--declare"], "").await?;
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "rabbitmq", "namespace": self.namespace()},
+            "stringData": {"username": USER, "password": std::fs::read_to_string(self.login.join("password"))?},
+        });
+        self.access().apply(&secret.to_string()).await?;
+        self.access().apply(&pool.to_string()).await?;
         wait::until("the operator reads the pool's queue", Duration::from_secs(60), async || {
             let known = self.kubectl(&["get", "awp", POOL, "-o", "jsonpath={.status.backlog.trust}"]).await?;
             Ok((known == "Known").then_some(()))
@@ -80,46 +103,52 @@ impl Stage {
         .with_context(|| self.log_tail())
     }
 
-    /// Publishes tasks for `awp worker --simulate`; answers their ids, all confirmed.
-    pub async fn publish(&self, count: usize, durations: &[f64]) -> Result<Vec<String>> {
-        let durations: Vec<String> = durations.iter().map(ToString::to_string).collect();
-        let (count, durations) = (count.to_string(), durations.join(","));
-        let args = ["--durations", &durations, "--count", &count, "--seed", "7", "--output", "json"];
-        let published = self.publish_command(&args).await?;
-        ensure!(published.status.success(), "awp publish failed: {}", text(&published.stderr));
-        let answer: Value = serde_json::from_slice(&published.stdout).context("awp publish -o json")?;
-        let ids = answer["ids"].as_array().context("awp publish -o json has no ids")?;
-        Ok(ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect())
+    /// Publishes one task for `awp worker --simulate` per duration, in this order; answers their ids, all confirmed.
+    pub async fn publish(&self, seconds: impl IntoIterator<Item = f64>) -> Result<Vec<String>> {
+        let lines: String =
+            seconds.into_iter().map(|seconds| format!("{}\n", json!({"durationSeconds": seconds}))).collect();
+        self.publish_tasks(&["--file", "-"], &lines).await
     }
 
-    async fn publish_command(&self, args: &[&str]) -> Result<std::process::Output> {
+    async fn publish_tasks(&self, args: &[&str], input: &str) -> Result<Vec<String>> {
+        use tokio::io::AsyncWriteExt;
         let mut command = tokio::process::Command::new(&self.awp);
         command.args(["publish", "--uri", &self.rabbitmq.amqp_uri(&self.vhost), "--queue", QUEUE]);
         command.arg("--credentials-dir").arg(&self.login).args(args).kill_on_drop(true);
-        command.output().await.context("cannot start awp publish")
+        let piped = std::process::Stdio::piped;
+        let mut child =
+            command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().context("cannot start awp publish")?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input.as_bytes()).await?;
+        }
+        let published = child.wait_with_output().await?;
+        ensure!(published.status.success(), "awp publish failed: {}", String::from_utf8_lossy(&published.stderr));
+        Ok(String::from_utf8(published.stdout)?.lines().map(str::to_owned).collect())
     }
 
     pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
-        let args: Vec<&str> = ["-n", NAMESPACE].into_iter().chain(args.iter().copied()).collect();
-        self.control_plane.kubectl_output(&args).await
+        let args: Vec<&str> = ["-n", self.namespace()].into_iter().chain(args.iter().copied()).collect();
+        self.access().kubectl_output(&args).await
     }
 
     /// What the worker in a pod wrote.
     pub fn worker_log(&self, pod: &str) -> String {
-        self.node.log(NAMESPACE, pod, "agent")
+        self.node.log(self.namespace(), pod, "agent")
     }
 
     pub fn log_tail(&self) -> String {
         let log = self.operator.log();
         let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(15)..].join("\n")
+        format!("the operator's log ends:\n{}", lines[lines.len().saturating_sub(15)..].join("\n"))
     }
 
     pub fn explain_how_to_use_it(&self) {
         eprintln!("\nEverything keeps running; Ctrl-C ends it. In another terminal:\n");
-        eprintln!("  export KUBECONFIG={}", self.control_plane.kubeconfig().display());
-        eprintln!("  alias kubectl={}", self.control_plane.program("kubectl").display());
-        eprintln!("  kubectl -n {NAMESPACE} get awp {POOL} --watch");
+        if !self.place.is_guest() {
+            eprintln!("  export KUBECONFIG={}", self.access().kubeconfig().display());
+            eprintln!("  alias kubectl={}", self.access().kubectl_program().display());
+        }
+        eprintln!("  kubectl -n {} get awp {POOL} --watch", self.namespace());
         eprintln!(
             "  {} publish --uri {} --queue {QUEUE} --credentials-dir {} --durations 5,20 --count 40",
             self.awp.display(),
@@ -144,29 +173,10 @@ impl Stage {
     }
 }
 
-async fn create_namespace(control_plane: &ControlPlane) -> Result<()> {
-    control_plane.kubectl_output(&["create", "namespace", NAMESPACE]).await?;
-    wait::until("the namespace's ServiceAccount appears", Duration::from_secs(30), async || {
-        let found = control_plane.kubectl_output(&["-n", NAMESPACE, "get", "serviceaccount", "default"]).await;
-        Ok(found.ok().map(drop))
-    })
-    .await
-}
-
 /// Files, because a login belongs on no command line.
-fn login_files(scratch: &Scratch, password: &str) -> Result<std::path::PathBuf> {
+fn login_files(scratch: &Scratch, password: &str) -> Result<PathBuf> {
     let folder = scratch.folder("login")?;
     std::fs::write(folder.join("username"), USER)?;
     std::fs::write(folder.join("password"), password)?;
     Ok(folder)
-}
-
-fn password() -> Result<String> {
-    let mut bytes = [0; 16];
-    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
-    Ok(format!("{:x}", u128::from_le_bytes(bytes)))
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -7,44 +7,50 @@ use super::facts::Facts;
 
 #[derive(Debug)]
 pub struct View {
-    terminal: bool,
+    /// Its width, where there is one.
+    terminal: Option<usize>,
     begun: Instant,
     last: Option<Facts>,
+    /// Replicas and bound of the last line.
+    told: Option<(i32, String)>,
     last_line: Duration,
+    /// Lines of the block on the screen.
+    drawn: usize,
 }
 
 /// Without a terminal, readings alone are told this often.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// Widest bar, characters.
-const BAR: usize = 40;
+/// What stands left of the bars and right of them, characters.
+const MARGIN: usize = 60;
 
 impl View {
     pub fn new() -> Self {
-        let terminal = std::io::stdout().is_terminal();
-        Self { terminal, begun: Instant::now(), last: None, last_line: Duration::ZERO }
+        let terminal = std::io::stdout().is_terminal().then(width);
+        Self { terminal, begun: Instant::now(), last: None, told: None, last_line: Duration::ZERO, drawn: 0 }
     }
 
     pub fn step(&mut self, words: &str) {
         eprintln!("{:>5.1} s  {words}", self.begun.elapsed().as_secs_f64());
     }
 
-    pub fn head() {
-        println!("\n  time  backlog  in flight  workers (ready)  why");
+    pub fn head(&self) {
+        println!("\n    time  backlog  in flight  workers (ready)  why");
     }
 
     pub fn show(&mut self, elapsed: Duration, facts: &Facts) {
-        let decided = self.last.as_ref().is_none_or(|last| {
-            (last.replicas, &last.bound_by, last.granted) != (facts.replicas, &facts.bound_by, facts.granted)
-        });
+        let now = Some((facts.replicas, facts.bound_by.clone()));
+        let decided = self.told != now && facts.explained == facts.replicas;
         let read = self.last.as_ref() != Some(facts) && elapsed.saturating_sub(self.last_line) >= QUIET;
-        if decided || (read && !self.terminal) {
+        if decided || (read && self.terminal.is_none()) {
             self.clear();
-            println!("{}", line(elapsed, facts));
+            println!("{}", clip(&line(elapsed, facts), self.terminal));
             self.last_line = elapsed;
+            self.told = now;
         }
-        if self.terminal {
-            self.draw(elapsed, facts);
+        if let Some(width) = self.terminal {
+            self.clear();
+            self.draw(elapsed, facts, width);
         }
         self.last = Some(facts.clone());
     }
@@ -52,35 +58,55 @@ impl View {
     /// Ends the redrawn block.
     pub fn end(&mut self) {
         self.clear();
-        self.terminal = false;
+        self.terminal = None;
     }
 
-    fn draw(&self, elapsed: Duration, facts: &Facts) {
-        let bar = |count: u64| "█".repeat(usize::try_from(count).unwrap_or(BAR).min(BAR));
-        self.clear();
-        print!(
-            "\x1b[2m{:>5.1}s\x1b[0m waiting \x1b[33m{}\x1b[0m working \x1b[32m{}\x1b[0m workers \x1b[36m{}\x1b[0m {}",
-            elapsed.as_secs_f64(),
-            bar(facts.ready.unwrap_or(0)),
-            bar(facts.in_flight.unwrap_or(0)),
-            bar(facts.ready_pods() as u64),
-            facts.ready_pods(),
-        );
+    fn draw(&mut self, elapsed: Duration, facts: &Facts, width: usize) {
+        let room = width.saturating_sub(MARGIN).clamp(10, 60);
+        let row = |name: &str, colour: u8, count: u64, sign: &str, more: &str| {
+            let cells = usize::try_from(count).unwrap_or(room).min(room);
+            format!("          {name:<8}{count:>5}  \x1b[{colour}m{}\x1b[0m {more}", sign.repeat(cells))
+        };
+        let of_slots = format!("of {} slots", facts.slots * facts.ready_pods() as u64);
+        let lines = [
+            format!("{:>6.1} s  \x1b[2m{}\x1b[0m", elapsed.as_secs_f64(), "─".repeat(room + 15)),
+            row("waiting", 33, facts.ready.unwrap_or(0), "█", ""),
+            row("working", 32, facts.in_flight.unwrap_or(0), "█", &of_slots),
+            row("workers", 36, facts.pods.len() as u64, "■", &pods(facts)),
+            format!("          why       {}", clip(&facts.reason, Some(width.saturating_sub(21)))),
+        ];
+        println!("{}", lines.join("\n"));
+        self.drawn = lines.len();
         // A view that cannot be drawn is no reason to end the demo.
         let _ = std::io::stdout().flush();
     }
 
-    fn clear(&self) {
-        if self.terminal {
-            print!("\r\x1b[K");
+    fn clear(&mut self) {
+        if self.drawn > 0 {
+            print!("\x1b[{}A\x1b[J", self.drawn);
+            self.drawn = 0;
         }
     }
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the pods are about, if they are not all at work.
+fn pods(facts: &Facts) -> String {
+    let starting = facts.pods.iter().filter(|pod| !pod.ready && !pod.terminating).count();
+    let leaving = facts.pods.iter().filter(|pod| pod.terminating).count();
+    let parts = [(starting, "starting"), (leaving, "leaving")].into_iter().filter(|(count, _)| *count > 0);
+    parts.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
 fn line(elapsed: Duration, facts: &Facts) -> String {
     let known = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     format!(
-        "{:>5.1}s  {:>7}  {:>9}  {:>7} {:<8} {}",
+        "{:>6.1} s  {:>7}  {:>9}  {:>7} {:<7}  {}",
         elapsed.as_secs_f64(),
         known(facts.ready),
         known(facts.in_flight),
@@ -88,4 +114,37 @@ fn line(elapsed: Duration, facts: &Facts) -> String {
         format!("({})", facts.ready_pods()),
         facts.reason,
     )
+}
+
+/// A line that wraps could not be taken back.
+fn clip(text: &str, width: Option<usize>) -> String {
+    match width {
+        Some(width) if text.chars().count() > width => {
+            text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// Columns of the terminal; it is asked once.
+fn width() -> usize {
+    const USUAL: usize = 80;
+    let answer = std::process::Command::new("stty").arg("size").stdin(std::process::Stdio::inherit()).output();
+    let columns = answer.ok().and_then(|answer| {
+        let text = String::from_utf8(answer.stdout).ok()?;
+        text.split_whitespace().nth(1)?.parse().ok()
+    });
+    columns.filter(|columns| *columns > 0).unwrap_or(USUAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_clipped_by_characters() {
+        assert_eq!(clip("→→→→", Some(3)), "→→…");
+        assert_eq!(clip("→→→", Some(3)), "→→→");
+        assert_eq!(clip("long", None), "long");
+    }
 }

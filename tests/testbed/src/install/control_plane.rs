@@ -71,6 +71,11 @@ pub fn find(cache: &Cache) -> Result<Programs> {
     Ok(programs)
 }
 
+/// One of the programs, where it was built already.
+pub fn built(cache: &Cache, name: &str) -> Option<PathBuf> {
+    Some(expected(cache).path(name)).filter(|program| program.is_file())
+}
+
 /// Builds what is missing.
 pub fn install(cache: &Cache) -> Result<Programs> {
     let _lock = cache.lock("controlplane")?;

@@ -21,6 +21,7 @@ const API_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Context {
     pub name: String,
     pub labels: BTreeMap<String, String>,
+    pub taints: BTreeMap<String, String>,
     pub client: Client,
     pub images: Images,
     pub objects: Objects,

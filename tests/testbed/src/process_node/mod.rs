@@ -71,6 +71,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// More labels of the Node.
     pub labels: BTreeMap<String, String>,
+    /// Taints (`NoSchedule`), by key and value: in a cluster with other nodes they keep away pods that mean those.
+    pub taints: BTreeMap<String, String>,
     /// The wait before the second restart of a container; it doubles up to five minutes.
     pub restart_backoff: Duration,
     /// How soon a container is tried again whose Secret, `ConfigMap` or volume is missing. A change of one of them
@@ -88,6 +90,7 @@ impl Options {
             images: BTreeMap::new(),
             dir: dir.into(),
             labels: BTreeMap::new(),
+            taints: BTreeMap::new(),
             restart_backoff: Duration::from_secs(10),
             retry: Duration::from_secs(2),
             stop_within: Duration::from_secs(5),

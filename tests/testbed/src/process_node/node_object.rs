@@ -33,7 +33,13 @@ fn object(context: &Context) -> Value {
     let mut labels = context.labels.clone();
     let own = [("hostname", context.name.as_str()), ("os", "linux"), ("arch", architecture())];
     labels.extend(own.map(|(label, value)| (format!("kubernetes.io/{label}"), value.to_owned())));
-    json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": context.name, "labels": labels}})
+    let taint = |(key, value): (&String, &String)| json!({"key": key, "value": value, "effect": "NoSchedule"});
+    let taints: Vec<Value> = context.taints.iter().map(taint).collect();
+    let mut node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": context.name, "labels": labels}});
+    if !taints.is_empty() {
+        node["spec"] = json!({ "taints": taints });
+    }
+    node
 }
 
 /// The name that Kubernetes has for the architecture.

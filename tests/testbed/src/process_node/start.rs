@@ -71,6 +71,7 @@ async fn prepare(kubeconfig: &Path, options: Options) -> Result<Context> {
     let context = Context {
         name: options.name,
         labels: options.labels,
+        taints: options.taints,
         objects: Objects::new(client.clone()),
         client,
         images: Images::new(options.images),
