@@ -93,16 +93,17 @@ fn after_a_restart_a_count_from_before_it_makes_nobody_idle() {
     let backlog = Backlog { ready: 8, in_flight: Some(0), since: None };
     let estimates = Estimates { arrivals_per_second: 0.0, task_duration: 60.0, startup: 5.0, task_memory: 0 };
     let mut state = State::restored(Restored { replicas: 2, backlog, estimates }, Timestamp(100.0));
-    // Both workers took four tasks a moment before; the broker's statistics do not show it yet.
-    for now in (100..=104).map(f64::from) {
+    // Both workers took four tasks a moment before; the broker's statistics show it late.
+    for now in (100..=108).map(f64::from) {
+        let count = if now < 103.0 { 0 } else { 8 };
         let counts = QueueCounts {
             at: Timestamp(now),
-            unacked: Some(Counted { count: 0, at: Timestamp(now - 5.0) }),
+            unacked: Some(Counted { count, at: Timestamp(now - 5.0) }),
             ..QueueCounts::default()
         };
         let seen = observation(QueueReading::Known(counts), workers.to_vec());
         let (next, decision) = decide(&state, &settings, &seen, Timestamp(now));
         state = next;
-        assert_eq!((decision.applied, decision.backlog.in_flight), (2, Some(8)), "at {now}: {}", decision.reason);
+        assert_eq!(decision.applied, 2, "at {now}: {}", decision.reason);
     }
 }
