@@ -52,10 +52,9 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
         QueueReading::Unknown(_) => None,
     };
     let trust = trust(&state, counts, now);
-    if trust != Trust::Known {
-        state.known_since = now;
-    }
-    let sources = Sources::new(counts, &observation.workers, state.in_flight.last_pick_up(), settings.reports, now);
+    state.listen(counts, trust, now);
+    let last_pick_up = state.in_flight.last_pick_up();
+    let sources = Sources::new(counts, &observation.workers, last_pick_up, state.known_since, settings.reports, now);
     let fleet = Fleet::of(observation, &known, settings.drain, &sources, holding.tasks, now);
     let whole =
         state.in_flight.total(&observation.workers, settings.reports, state.started, now).map(|total| total.count);
@@ -65,7 +64,7 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
         estimates,
         whole,
         trust,
-        blind: sources.blind(&observation.workers, state.known_since),
+        blind: state.silence(state.told_by_worker) > FRESH && sources.blind(&observation.workers, state.started),
         now,
     };
 
@@ -135,12 +134,12 @@ fn by_law(state: &mut State, settings: &Settings, view: &View<'_>) -> Plan {
 /// In flight is not known: while tasks are queued, every worker that shows nothing and was ready well
 /// before the queue was read is taken for full; the pool may grow and not shrink.
 ///
-/// Not right after an outage of the broker, nor after a start: the source of in flight may come back
-/// later than the queue's, and what workers held then is queued again and not in flight.
+/// Not in an outage of the broker and right after it, nor after a start: the source of in flight may go
+/// before the queue's and come back after it, and what workers held is queued again by then.
 fn blind(terms: &mut Terms, state: &State, fleet: &Fleet<'_>, now: Timestamp) -> Demand {
     if state.arrivals.total() > 0 {
-        let heard = now.since(state.known_since) > FRESH;
-        let read = state.reading.filter(|_| heard).map_or(Timestamp(f64::NEG_INFINITY), |reading| reading.at);
+        let silent = state.silence(state.told) > FRESH;
+        let read = state.reading.filter(|_| silent).map_or(Timestamp(f64::NEG_INFINITY), |reading| reading.at);
         terms.in_flight = fleet.in_flight_at_most(read.plus(-state.interval()));
     }
     // Free slots to keep cannot be told from full ones here, so they are asked for once, not on top.

@@ -134,8 +134,10 @@ fn take_reading(
         state.in_flight.counted(unacked, now);
     }
     let last = state.reading;
-    if let Some(last) = last {
-        state.in_flight.picked_up(last.ready.saturating_sub(counts.ready), counts.at);
+    // After a restart: what left the queue since status was written.
+    let ready_before = last.map(|last| last.ready).or(state.restored.map(|restored| restored.backlog.ready));
+    if let Some(before) = ready_before {
+        state.in_flight.picked_up(before.saturating_sub(counts.ready), counts.at);
     }
     let total = state.in_flight.total(&observation.workers, settings.reports, state.started, now);
     // What is only assumed teaches nothing about arrivals and durations.

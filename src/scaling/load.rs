@@ -31,6 +31,8 @@ pub struct Sources<'a> {
     pub unacked: Option<Counted>,
     /// When ready was last seen to fall: whoever was seen idle before may have taken that task.
     pub last_pick_up: Option<Timestamp>,
+    /// Since when falls of ready are seen at all: before a start and during an outage they are not.
+    pub watched_since: Timestamp,
     /// Workers have a status endpoint.
     pub reports: bool,
 }
@@ -40,6 +42,7 @@ impl<'a> Sources<'a> {
         queue: Option<&'a QueueCounts>,
         workers: &[Worker],
         last_pick_up: Option<Timestamp>,
+        watched_since: Timestamp,
         reports: bool,
         now: Timestamp,
     ) -> Self {
@@ -52,6 +55,7 @@ impl<'a> Sources<'a> {
             complete: by_worker.is_some_and(|map| complete(map, unacked, workers)),
             unacked,
             last_pick_up,
+            watched_since,
             reports,
         }
     }
@@ -94,7 +98,9 @@ impl<'a> Sources<'a> {
     }
 
     fn now_idle(&self, seen_at: Timestamp) -> bool {
-        self.now.since(seen_at) <= IDLE_FRESH && self.last_pick_up.is_none_or(|pick_up| seen_at >= pick_up)
+        self.now.since(seen_at) <= IDLE_FRESH
+            && seen_at >= self.watched_since
+            && self.last_pick_up.is_none_or(|pick_up| seen_at >= pick_up)
     }
 
     /// No container runs; or it never was ready, its endpoint never answered, and no task has left
@@ -128,7 +134,7 @@ mod tests {
     use crate::scaling::tests::fixtures::{report, reporting, worker};
 
     fn load(worker: &Worker, last_pick_up: Option<f64>, now: f64) -> Load {
-        Sources::new(None, &[], last_pick_up.map(Timestamp), true, Timestamp(now)).load(worker)
+        Sources::new(None, &[], last_pick_up.map(Timestamp), Timestamp(0.0), true, Timestamp(now)).load(worker)
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::arrivals::Arrivals;
-use super::decision::{Backlog, Estimates};
+use super::decision::{Backlog, Estimates, Trust};
 use super::estimate::duration::TaskDuration;
 use super::estimate::memory::TaskMemory;
 use super::estimate::rate::Rate;
 use super::estimate::startup::Startup;
 use super::in_flight::InFlight;
-use super::observation::Worker;
+use super::observation::{QueueCounts, Worker};
 use super::time::Timestamp;
 use super::window::Window;
 
@@ -30,6 +30,9 @@ pub struct State {
     pub(super) started: Timestamp,
     /// Since when the queue was known without a break.
     pub(super) known_since: Timestamp,
+    /// When the broker last told what is in flight, of the whole queue and by worker.
+    pub(super) told: Option<Timestamp>,
+    pub(super) told_by_worker: Option<Timestamp>,
     pub(super) restored: Option<Restored>,
     /// The last reading that could be used.
     pub(super) reading: Option<Reading>,
@@ -113,6 +116,8 @@ impl State {
             now,
             started: now,
             known_since: now,
+            told: None,
+            told_by_worker: None,
             restored: None,
             reading: None,
             since: None,
@@ -154,6 +159,24 @@ impl State {
         state.since = restored.backlog.since;
         state.restored = Some(restored);
         state
+    }
+
+    /// Notes which sources of in flight spoke.
+    pub(super) fn listen(&mut self, counts: Option<&QueueCounts>, trust: Trust, now: Timestamp) {
+        if trust != Trust::Known {
+            self.known_since = now;
+        }
+        let told = counts.and_then(|counts| counts.unacked.map(|unacked| unacked.at));
+        let by_worker = counts.and_then(|counts| counts.unacked_by_worker.as_ref().map(|map| map.at));
+        self.told = told.or(self.told);
+        self.told_by_worker = by_worker.or(self.told_by_worker);
+    }
+
+    /// Seconds for which the queue was read while the source that last spoke at `told` was silent. In an
+    /// outage both are: that is no time of silence.
+    pub(super) fn silence(&self, told: Option<Timestamp>) -> f64 {
+        let since = told.filter(|told| *told > self.known_since).unwrap_or(self.known_since);
+        self.reading.map_or(0.0, |reading| reading.at.since(since))
     }
 
     /// T: time to the next decision, the longest of the last few intervals between readings.

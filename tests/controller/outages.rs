@@ -44,7 +44,7 @@ async fn while_the_broker_is_away_workers_stay_and_the_fallback_only_raises() {
 
     // Nobody is blind because of an outage.
     for event in stage.events().await {
-        assert_ne!(event.reason.as_deref(), Some("ScaleDownBlind"), "{:?}", event.note);
+        assert_ne!(event.reason.as_deref(), Some("ScaleDownBlind"), "{event:?}\n{}", stage.story());
     }
 
     broker.start_again().await.unwrap();

@@ -1,10 +1,11 @@
 //! In flight is not to be had: neither workers nor broker tell.
 
 use super::fixtures::{observation, settings, worker};
-use crate::scaling::observation::{ErrorClass, QueueCounts, QueueReading, Unknown, Worker};
+use crate::scaling::decision::{Backlog, Estimates};
+use crate::scaling::observation::{Counted, CountedByWorker, ErrorClass, QueueCounts, QueueReading, Unknown, Worker};
 use crate::scaling::settings::Settings;
 use crate::scaling::time::Timestamp;
-use crate::scaling::{State, decide};
+use crate::scaling::{Restored, State, decide};
 
 fn queued(ready: u64, at: f64) -> QueueReading {
     QueueReading::Known(QueueCounts { ready, at: Timestamp(at), ..QueueCounts::default() })
@@ -57,4 +58,51 @@ fn after_an_outage_workers_are_not_taken_for_full_before_anybody_could_tell() {
     assert_eq!(applied, 2);
     let (_, applied) = seconds(state, 45, 50, 8, &old);
     assert_eq!(applied, 4);
+}
+
+#[test]
+fn a_reading_that_grows_old_together_with_the_count_of_what_is_in_flight_adds_nobody() {
+    let workers = [worker("a"), worker("b")];
+    let settings = Settings { reports: false, task_duration: 36_000.0, ..settings() };
+    let mut state = State::new(Timestamp(0.0));
+    for now in (0..=30).map(f64::from) {
+        let at = Timestamp(now - 4.0);
+        let counts = QueueCounts {
+            at: Timestamp(now),
+            unacked: Some(Counted { count: 8, at }),
+            unacked_by_worker: Some(CountedByWorker { counts: [("a".to_owned(), 4), ("b".to_owned(), 4)].into(), at }),
+            ..QueueCounts::default()
+        };
+        (state, _) =
+            decide(&state, &settings, &observation(QueueReading::Known(counts), workers.to_vec()), Timestamp(now));
+    }
+    // The broker goes down: the management API first, then tasks of lost workers are queued again, then all is still.
+    for now in (31..=60).map(f64::from) {
+        let seen = observation(queued(4, now.min(33.0)), workers.to_vec());
+        let (next, decision) = decide(&state, &settings, &seen, Timestamp(now));
+        state = next;
+        assert!(decision.applied <= 3, "at {now}: {}", decision.reason);
+        assert!(!decision.flags.scale_down_blind);
+    }
+}
+
+#[test]
+fn after_a_restart_a_count_from_before_it_makes_nobody_idle() {
+    let workers = [worker("a"), worker("b")];
+    let settings = Settings { reports: false, scale_down_window: Some(0.0), task_duration: 36_000.0, ..settings() };
+    let backlog = Backlog { ready: 8, in_flight: Some(0), since: None };
+    let estimates = Estimates { arrivals_per_second: 0.0, task_duration: 60.0, startup: 5.0, task_memory: 0 };
+    let mut state = State::restored(Restored { replicas: 2, backlog, estimates }, Timestamp(100.0));
+    // Both workers took four tasks a moment before; the broker's statistics do not show it yet.
+    for now in (100..=104).map(f64::from) {
+        let counts = QueueCounts {
+            at: Timestamp(now),
+            unacked: Some(Counted { count: 0, at: Timestamp(now - 5.0) }),
+            ..QueueCounts::default()
+        };
+        let seen = observation(QueueReading::Known(counts), workers.to_vec());
+        let (next, decision) = decide(&state, &settings, &seen, Timestamp(now));
+        state = next;
+        assert_eq!((decision.applied, decision.backlog.in_flight), (2, Some(8)), "at {now}: {}", decision.reason);
+    }
 }
