@@ -16,6 +16,7 @@ use super::cache::Cache;
 use super::watch::{Shared, Watched, follow};
 use crate::api::AgentWorkerPool;
 use crate::api::names::labels;
+use crate::ops::metrics::PoolLabels;
 use crate::ops::readiness::Readiness;
 
 /// Namespace and name of a pool.
@@ -23,6 +24,13 @@ use crate::ops::readiness::Readiness;
 pub struct PoolKey {
     pub namespace: String,
     pub name: String,
+}
+
+impl PoolKey {
+    /// The pool in metrics.
+    pub fn labels(&self) -> PoolLabels {
+        PoolLabels { namespace: self.namespace.clone(), pool: self.name.clone() }
+    }
 }
 
 impl fmt::Display for PoolKey {
