@@ -44,7 +44,8 @@ use crate::clock::Clock;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::workers::WorkerClient;
-use world::{Siblings, Touch, World};
+use siblings::Siblings;
+use world::{Touch, World};
 
 /// All that the controller reaches: everything from outside comes in here, so that it runs unchanged
 /// against simulated servers in virtual time.
