@@ -15,6 +15,7 @@ use crate::controller::{self, Parts};
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::ops::{admin, shutdown};
+use crate::runtime::settings::parse_status_address;
 use crate::workers::HttpWorkerClient;
 
 /// Run the operator: watch pools, read their queues, scale their workers.
@@ -31,7 +32,7 @@ pub struct Args {
     namespaces: Vec<String>,
 
     /// Address of /livez, /readyz and /metrics.
-    #[arg(long, env = "AWP_ADMIN_ADDRESS", default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
+    #[arg(long, env = "AWP_ADMIN_ADDRESS", default_value = "127.0.0.1:8080", value_name = "IP:PORT", value_parser = parse_status_address)]
     admin: SocketAddr,
 }
 

@@ -5,8 +5,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::apply::{self, Outcome};
 use super::events::Happening;
 use super::memory::Memory;
+use super::news::News;
 use super::observe::Seen;
-use super::update_status::{News, time};
+use super::times;
 use super::validate::{Plan, Refusal, RefusalKind};
 use crate::api::AgentWorkerPoolStatus;
 use crate::api::conditions::{Says, Status, remove, set};
@@ -48,7 +49,7 @@ pub fn update(
         let was_false = conditions.iter().any(|one| one.type_ == say.type_ && one.status == "False");
         let (reason, message) = (say.reason, say.message.clone());
         let same_reason = conditions.iter().any(|one| one.type_ == say.type_ && one.reason == reason);
-        let changed = set(conditions, say, generation, time(now));
+        let changed = set(conditions, say, generation, times::to_kubernetes(now));
         if (changed && warns) || (lost && (changed || !same_reason)) {
             happenings.push(happening(reason, true, message));
         } else if changed && back && was_false {

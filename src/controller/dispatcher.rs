@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use kube::ResourceExt;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout};
@@ -16,7 +15,7 @@ use super::memory::Memory;
 use super::reconcile::{Pass, reconcile};
 use super::siblings;
 use super::world::{PoolKey, Touched};
-use crate::ops::metrics::{ErrorLabels, PoolLabels};
+use crate::ops::metrics::ErrorLabels;
 
 /// A pass that takes longer hangs on something; it is given up and tried again.
 const PASS_LIMIT: Duration = Duration::from_secs(30);
@@ -77,7 +76,7 @@ fn keep(context: &Arc<Context>, actors: &mut HashMap<PoolKey, Actor>, key: PoolK
     match pool.as_deref() {
         None => {
             if actors.remove(&key).is_some() {
-                context.metrics.forget(&PoolLabels { namespace: key.namespace, pool: key.name });
+                context.metrics.forget(&key.labels());
             }
         }
         Some(guarded) => {
@@ -153,9 +152,4 @@ fn backoff(failures: u32) -> Duration {
     let (first, last) = BACKOFF;
     let full = (first * 2u32.saturating_pow(failures.min(10))).min(last);
     full.mul_f64(rand::random_range(0.5..=1.0))
-}
-
-/// The pool as a label.
-pub fn labels(pool: &crate::api::AgentWorkerPool) -> PoolLabels {
-    PoolLabels { namespace: pool.namespace().unwrap_or_default(), pool: pool.name_any() }
 }

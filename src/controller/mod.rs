@@ -20,11 +20,13 @@ pub mod dereference;
 pub mod dispatcher;
 pub mod events;
 pub mod memory;
+pub mod news;
 pub mod observe;
 pub mod pods;
 pub mod reconcile;
 pub mod reports;
 pub mod siblings;
+pub mod times;
 pub mod update_status;
 pub mod validate;
 pub mod watch;
@@ -42,7 +44,8 @@ use crate::clock::Clock;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::workers::WorkerClient;
-use world::{Siblings, Touch, World};
+use siblings::Siblings;
+use world::{Touch, World};
 
 /// All that the controller reaches: everything from outside comes in here, so that it runs unchanged
 /// against simulated servers in virtual time.

@@ -9,6 +9,7 @@ use super::dereference::Found;
 use super::memory::{Memory, Queue};
 use super::pods::{self, PrefetchHistory};
 use super::siblings;
+use super::times;
 use super::validate::Plan;
 use super::world::PoolKey;
 use crate::api::names::{annotations, reasons};
@@ -152,8 +153,8 @@ fn growth_refused(found: &Found, pods: &[&Pod], now: Timestamp) -> Option<String
     }
     pods.iter().find_map(|pod| {
         let message = pods::unschedulable(pod)?;
-        let created = pod.metadata.creation_timestamp.as_ref()?.0.as_second() as f64;
-        (now.0 - created > UNSCHEDULABLE_PATIENCE)
+        let created = times::from_kubernetes(pod.metadata.creation_timestamp.as_ref()?);
+        (now.since(created) > UNSCHEDULABLE_PATIENCE)
             .then(|| format!("pod {} cannot be scheduled: {message}", pod.name_any()))
     })
 }

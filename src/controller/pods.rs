@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt;
 
+use super::times;
 use crate::api::names::annotations;
 use crate::api::quantity;
 use crate::scaling::observation::{Report, Worker, WorkerPhase};
@@ -167,7 +168,7 @@ pub fn is_ready(pod: &Pod) -> bool {
 
 fn ready_since(pod: &Pod) -> Option<Timestamp> {
     let ready = condition(pod, "Ready").filter(|ready| ready.status == "True")?;
-    ready.last_transition_time.as_ref().map(|time| Timestamp(time.0.as_millisecond() as f64 / 1000.0))
+    ready.last_transition_time.as_ref().map(times::from_kubernetes)
 }
 
 /// Why the scheduler finds no place for this pod, if it said so.
@@ -178,7 +179,7 @@ pub fn unschedulable(pod: &Pod) -> Option<&str> {
 
 fn created(pod: &Pod, now: Timestamp) -> Timestamp {
     let time = pod.metadata.creation_timestamp.as_ref();
-    time.map_or(now, |time| Timestamp(time.0.as_millisecond() as f64 / 1000.0))
+    time.map_or(now, times::from_kubernetes)
 }
 
 fn last_oom_kill(pod: &Pod) -> Option<i32> {

@@ -6,8 +6,9 @@ use super::Context;
 use super::apply::{Outcome, Step};
 use super::dereference::{self, Found};
 use super::memory::Memory;
+use super::news::News;
 use super::observe::{self, Seen};
-use super::update_status::{self, News};
+use super::update_status;
 use super::validate::{self, Plan, Refusal, RefusalKind};
 use super::world::PoolKey;
 use crate::api::names::reasons;
@@ -120,7 +121,7 @@ async fn conclude(
     now: Timestamp,
 ) -> Result<Pass, Error> {
     let next = next_look(&decision, plan, seen, memory, now);
-    context.metrics.record(&super::dispatcher::labels(&found.pool), &decision);
+    context.metrics.record(&key.labels(), &decision);
     tell(context, key, &decision, &outcome);
     let news = match outcome.refusal.clone() {
         Some(refusal) => News::Refused(refusal),
@@ -141,7 +142,7 @@ fn next_look(decision: &Decision, plan: &Plan, seen: &Seen, memory: &Memory, now
 /// The decision as one log line, when it changed something.
 fn tell(context: &Context, key: &PoolKey, decision: &Decision, outcome: &Outcome) {
     let Some((from, to)) = outcome.scaled else { return };
-    let labels = crate::ops::metrics::PoolLabels { namespace: key.namespace.clone(), pool: key.name.clone() };
+    let labels = key.labels();
     let scaled = if to > from { &context.metrics.scaled_up } else { &context.metrics.scaled_down };
     scaled.get_or_create(&labels).inc();
     tracing::info!(

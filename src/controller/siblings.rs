@@ -1,13 +1,70 @@
 //! Which pools meet on one queue or one target.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::PoisonError;
 
 use kube::ResourceExt;
 
 use super::Context;
-use super::world::{PoolKey, Sibling, Siblings};
+use super::world::PoolKey;
 use crate::api::AgentWorkerPool;
+
+/// Pools that meet on one queue or one target, found without looking at all pools at each decision.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Siblings {
+    queues: HashMap<String, Vec<Sibling>>,
+    targets: HashMap<(String, String), Vec<Sibling>>,
+}
+
+/// What another pool must know of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sibling {
+    pub key: PoolKey,
+    pub created: Option<String>,
+    /// maxReplicas × prefetch: its share of a shared queue.
+    pub weight: f64,
+}
+
+impl Siblings {
+    fn add_to_queue(&mut self, queue: String, sibling: Sibling) {
+        self.queues.entry(queue).or_default().push(sibling);
+    }
+
+    fn add_to_target(&mut self, namespace: String, target: String, sibling: Sibling) {
+        self.targets.entry((namespace, target)).or_default().push(sibling);
+    }
+
+    /// A stable order, so that two lists of the same pools are equal.
+    fn sort(&mut self) {
+        let lists = self.queues.values_mut().chain(self.targets.values_mut());
+        lists.for_each(|list| list.sort_by(|a, b| a.key.cmp(&b.key)));
+    }
+
+    /// Pools that are in a circle of several here or there, where the two differ.
+    fn differences(&self, other: &Self) -> BTreeSet<PoolKey> {
+        let mut changed = BTreeSet::new();
+        let mut compare = |mine: &[Sibling], theirs: &[Sibling]| {
+            if mine != theirs && mine.len().max(theirs.len()) > 1 {
+                changed.extend(mine.iter().chain(theirs).map(|sibling| sibling.key.clone()));
+            }
+        };
+        for queue in self.queues.keys().chain(other.queues.keys()) {
+            compare(self.on_queue(queue), other.on_queue(queue));
+        }
+        for (namespace, target) in self.targets.keys().chain(other.targets.keys()) {
+            compare(self.on_target(namespace, target), other.on_target(namespace, target));
+        }
+        changed
+    }
+
+    fn on_queue(&self, queue: &str) -> &[Sibling] {
+        self.queues.get(queue).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn on_target(&self, namespace: &str, target: &str) -> &[Sibling] {
+        self.targets.get(&(namespace.to_owned(), target.to_owned())).map_or(&[], Vec::as_slice)
+    }
+}
 
 /// Rebuilds the lists from all pools; answers the pools whose circle changed.
 pub fn refresh(context: &Context) -> BTreeSet<PoolKey> {

@@ -1,8 +1,6 @@
 //! Step 7: status, conditions and events. Decisions and conditions are written at once, readings at most every
 //! 15 s and only if they changed by more than 10 %: in a steady state nothing is written.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
@@ -13,9 +11,11 @@ use super::conditions;
 use super::dereference::Found;
 use super::events;
 use super::memory::Memory;
+use super::news::News;
 use super::observe::Seen;
 use super::pods;
-use super::validate::{Plan, Refusal};
+use super::times;
+use super::validate::Plan;
 use crate::api::names::FIELD_MANAGER;
 use crate::api::status::{Backlog, DeadLetters, Draining, DrainingWorker, Estimates};
 use crate::api::{AgentWorkerPool, AgentWorkerPoolStatus, duration, quantity, status};
@@ -30,13 +30,6 @@ const READINGS_EVERY: f64 = 15.0;
 const WORTH_WRITING: f64 = 0.10;
 /// Draining workers listed by name.
 const LISTED: usize = 10;
-
-/// How the pass ended.
-#[derive(Debug)]
-pub enum News<'a> {
-    Refused(Refusal),
-    Decided { decision: Box<Decision>, outcome: Outcome, plan: &'a Plan, seen: &'a Seen },
-}
 
 pub async fn update_status(
     context: &Context,
@@ -102,7 +95,7 @@ fn describe_decision(
     new.backlog = Some(Backlog {
         ready: matches!(decision.trust, Trust::Known | Trust::Stale).then_some(decision.backlog.ready),
         in_flight: decision.backlog.in_flight,
-        since: decision.backlog.since.map(time),
+        since: decision.backlog.since.map(times::to_kubernetes),
         trust: Some(trust(decision.trust).to_owned()),
     });
     new.estimates = Some(Estimates {
@@ -131,7 +124,7 @@ fn draining(all: &[decision::Draining]) -> Draining {
     let worker = |one: &decision::Draining| DrainingWorker {
         name: one.worker.clone(),
         in_flight: one.in_flight,
-        since: time(one.since),
+        since: times::to_kubernetes(one.since),
     };
     Draining {
         count: u32::try_from(all.len()).unwrap_or(u32::MAX),
@@ -150,10 +143,6 @@ fn trust(trust: Trust) -> &'static str {
 /// Three significant digits are more than an estimate has.
 fn rounded(seconds: f64) -> f64 {
     if seconds >= 100.0 { seconds.round() } else { (seconds * 10.0).round() / 10.0 }
-}
-
-pub fn time(at: Timestamp) -> Time {
-    Time(jiff::Timestamp::from_second(at.0 as i64).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
 }
 
 /// A new number of workers, another bound, or a condition that says something else.
@@ -218,7 +207,7 @@ pub fn restored(found: &Found) -> Option<Restored> {
         backlog: decision::Backlog {
             ready: backlog.ready.unwrap_or(0),
             in_flight: backlog.in_flight,
-            since: backlog.since.map(|time| Timestamp(time.0.as_second() as f64)),
+            since: backlog.since.as_ref().map(times::from_kubernetes),
         },
         estimates: decision::Estimates {
             arrivals_per_second: estimates.arrivals_per_minute.unwrap_or(0.0) / 60.0,

@@ -10,9 +10,8 @@ use std::time::Duration;
 use futures::{Stream, StreamExt as _};
 use kube::ResourceExt;
 use kube::core::Status;
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
+use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::cache::Cache;
@@ -47,11 +46,16 @@ where
     let forbidden = Arc::new(AtomicBool::new(false));
     let refused = forbidden.clone();
     let task = tokio::spawn(async move {
-        let mut stream = std::pin::pin!(stream.backoff(WatchBackoff::default()));
+        let mut stream = std::pin::pin!(stream);
+        let mut failures = 0;
         while let Some(event) = stream.next().await {
             match event {
                 Ok(event) => {
-                    refused.store(false, Ordering::Relaxed);
+                    // `Init` only says that a list is about to be tried.
+                    if !matches!(event, Event::Init) {
+                        refused.store(false, Ordering::Relaxed);
+                        failures = 0;
+                    }
                     let event = event.modify(|object| object.managed_fields_mut().clear());
                     let done = matches!(event, Event::InitDone);
                     let touched = filled.apply(event);
@@ -64,6 +68,8 @@ where
                     if is_forbidden(&error) && !refused.swap(true, Ordering::Relaxed) {
                         on_change(BTreeSet::new());
                     }
+                    sleep(backoff(failures)).await;
+                    failures += 1;
                 }
             }
         }
@@ -71,27 +77,10 @@ where
     Watched { cache, forbidden, _task: AbortOnDropHandle::new(task) }
 }
 
-/// 0.5 s doubling to 8 s: an API server that was away for a minute is followed again within seconds,
+/// 0.5 s doubling to 8 s, jittered: an API server that was away for a minute is followed again within seconds,
 /// and its restart is not met by everything at once.
-#[derive(Debug, Default)]
-struct WatchBackoff {
-    failures: u32,
-}
-
-impl Iterator for WatchBackoff {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let base = 500 * (1 << self.failures.min(4));
-        self.failures += 1;
-        Some(Duration::from_millis(base / 2 + rand::random_range(0..=base / 2)))
-    }
-}
-
-impl Backoff for WatchBackoff {
-    fn reset(&mut self) {
-        self.failures = 0;
-    }
+fn backoff(failures: u32) -> Duration {
+    Duration::from_millis(500 << failures.min(4)).mul_f64(rand::random_range(0.5..=1.0))
 }
 
 fn answer(error: &watcher::Error) -> Option<&Status> {
@@ -135,5 +124,36 @@ impl<Key: Hash + Eq + Clone + Debug, K> Shared<Key, K> {
         let started = Arc::new(start());
         watches.insert(key.clone(), Arc::downgrade(&started));
         started
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use futures::stream;
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+
+    /// A list that fails over and over, each time announced by `Init`, and counts how often it was tried.
+    fn failing(tries: Arc<AtomicU32>) -> impl Stream<Item = watcher::Result<Event<ConfigMap>>> {
+        stream::iter(0u64..).map(move |step| {
+            if step % 2 == 0 {
+                return Ok(Event::Init);
+            }
+            tries.fetch_add(1, Ordering::Relaxed);
+            Err(watcher::Error::NoResourceVersion)
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_is_refused_asks_less_and_less_often() {
+        let tries = Arc::new(AtomicU32::new(0));
+        let watched = follow("ConfigMap", failing(tries.clone()), Arc::new(Cache::new(|_| None)), |_| ());
+        sleep(Duration::from_secs(120)).await;
+        let tries = tries.load(Ordering::Relaxed);
+        assert!((15..=40).contains(&tries), "{tries} tries in two minutes");
+        assert!(!watched.cache.synced());
     }
 }

@@ -1,6 +1,6 @@
 //! What the operator watches, by namespace.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use super::cache::Cache;
 use super::watch::{Shared, Watched, follow};
 use crate::api::AgentWorkerPool;
 use crate::api::names::labels;
+use crate::ops::metrics::PoolLabels;
 use crate::ops::readiness::Readiness;
 
 /// Namespace and name of a pool.
@@ -23,6 +24,13 @@ use crate::ops::readiness::Readiness;
 pub struct PoolKey {
     pub namespace: String,
     pub name: String,
+}
+
+impl PoolKey {
+    /// The pool in metrics.
+    pub fn labels(&self) -> PoolLabels {
+        PoolLabels { namespace: self.namespace.clone(), pool: self.name.clone() }
+    }
 }
 
 impl fmt::Display for PoolKey {
@@ -248,62 +256,5 @@ fn slim(pod: &mut Pod) {
         container.volume_mounts = None;
         container.command = None;
         container.args = None;
-    }
-}
-
-/// Pools that meet on one queue or one target, found without looking at all pools at each decision.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Siblings {
-    queues: HashMap<String, Vec<Sibling>>,
-    targets: HashMap<(String, String), Vec<Sibling>>,
-}
-
-/// What another pool must know of one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sibling {
-    pub key: PoolKey,
-    pub created: Option<String>,
-    /// maxReplicas × prefetch: its share of a shared queue.
-    pub weight: f64,
-}
-
-impl Siblings {
-    pub fn add_to_queue(&mut self, queue: String, sibling: Sibling) {
-        self.queues.entry(queue).or_default().push(sibling);
-    }
-
-    pub fn add_to_target(&mut self, namespace: String, target: String, sibling: Sibling) {
-        self.targets.entry((namespace, target)).or_default().push(sibling);
-    }
-
-    /// A stable order, so that two lists of the same pools are equal.
-    pub fn sort(&mut self) {
-        let lists = self.queues.values_mut().chain(self.targets.values_mut());
-        lists.for_each(|list| list.sort_by(|a, b| a.key.cmp(&b.key)));
-    }
-
-    /// Pools that are in a circle of several here or there, where the two differ.
-    pub fn differences(&self, other: &Self) -> BTreeSet<PoolKey> {
-        let mut changed = BTreeSet::new();
-        let mut compare = |mine: &[Sibling], theirs: &[Sibling]| {
-            if mine != theirs && mine.len().max(theirs.len()) > 1 {
-                changed.extend(mine.iter().chain(theirs).map(|sibling| sibling.key.clone()));
-            }
-        };
-        for queue in self.queues.keys().chain(other.queues.keys()) {
-            compare(self.on_queue(queue), other.on_queue(queue));
-        }
-        for (namespace, target) in self.targets.keys().chain(other.targets.keys()) {
-            compare(self.on_target(namespace, target), other.on_target(namespace, target));
-        }
-        changed
-    }
-
-    pub fn on_queue(&self, queue: &str) -> &[Sibling] {
-        self.queues.get(queue).map_or(&[], Vec::as_slice)
-    }
-
-    pub fn on_target(&self, namespace: &str, target: &str) -> &[Sibling] {
-        self.targets.get(&(namespace.to_owned(), target.to_owned())).map_or(&[], Vec::as_slice)
     }
 }
