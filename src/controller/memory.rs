@@ -16,6 +16,7 @@ use super::watch::Watched;
 use crate::api::AgentWorkerPoolStatus;
 use crate::brokers::{Source, Subscription};
 use crate::scaling::State;
+use crate::scaling::observation::QueueCounts;
 use crate::scaling::time::Timestamp;
 
 pub struct Memory {
@@ -48,6 +49,8 @@ pub struct Queue {
     pub source: Source,
     pub subscription: Box<dyn Subscription>,
     pub since: Timestamp,
+    /// The last reading, if it found the queue empty; without counts by worker.
+    pub empty: Option<QueueCounts>,
 }
 
 /// Watches on what a `targetRef` runs.

@@ -24,6 +24,11 @@ const FACTS_PATIENCE: f64 = 5.0;
 /// minute or two to bring a node, and starts only because pods wait.
 const UNSCHEDULABLE_PATIENCE: f64 = 180.0;
 
+/// Seconds for which a doubt leaves the last reading standing if that was empty: a pool that falls asleep takes its
+/// consumers with it, and a queue without messages and consumers is doubted until a second look, 5 s later, and a
+/// list, which come every 5 s.
+const DOUBT_PATIENCE: f64 = 12.0;
+
 /// An observation, and what only status needs besides.
 #[derive(Debug)]
 pub struct Seen {
@@ -60,7 +65,7 @@ pub fn observe(
     let (facts, gaps) = (queue.subscription.facts(), queue.subscription.gaps());
     let waited = now.since(queue.since);
     let reading = match queue.subscription.latest() {
-        Some(reading) => reading,
+        Some(reading) => over_a_doubt(reading, &mut queue.empty, now),
         None if waited < FACTS_PATIENCE => return None,
         None => unread(),
     };
@@ -79,7 +84,7 @@ pub fn observe(
     Some(Seen { observation, facts, gaps, sharing, history })
 }
 
-fn subscribe<'a>(context: &Context, plan: &Plan, memory: &'a mut Memory, now: Timestamp) -> &'a Queue {
+fn subscribe<'a>(context: &Context, plan: &Plan, memory: &'a mut Memory, now: Timestamp) -> &'a mut Queue {
     let changed = memory.queue.as_ref().is_some_and(|queue| queue.source != plan.source);
     if changed {
         memory.queue = None;
@@ -89,6 +94,7 @@ fn subscribe<'a>(context: &Context, plan: &Plan, memory: &'a mut Memory, now: Ti
         subscription: context.brokers.subscribe(plan.source.clone(), wake),
         source: plan.source.clone(),
         since: now,
+        empty: None,
     })
 }
 
@@ -97,6 +103,23 @@ fn interest(plan: &Plan, workers: &[Worker], found: &Found) -> Interest {
     let decision = found.pool.status.as_ref().and_then(|status| status.decision.as_ref());
     let full = decision.is_some_and(|decision| decision.applied >= plan.settings.max_replicas);
     Interest { in_flight: working, by_worker: working && plan.status_port.is_none(), relaxed: full }
+}
+
+/// Falling asleep is no outage: it raises no condition, no event, no write of status.
+fn over_a_doubt(reading: QueueReading, empty: &mut Option<QueueCounts>, now: Timestamp) -> QueueReading {
+    match reading {
+        QueueReading::Known(mut counts) => {
+            let by_worker = counts.unacked_by_worker.take();
+            *empty = (counts.ready == 0).then(|| counts.clone());
+            counts.unacked_by_worker = by_worker;
+            QueueReading::Known(counts)
+        }
+        QueueReading::Unknown(unknown) if unknown.class == ErrorClass::Doubtful => {
+            let recent = empty.as_ref().filter(|counts| now.since(counts.at) <= DOUBT_PATIENCE);
+            recent.map_or(QueueReading::Unknown(unknown), |counts| QueueReading::Known(counts.clone()))
+        }
+        unknown @ QueueReading::Unknown(_) => unknown,
+    }
 }
 
 fn unread() -> QueueReading {
@@ -173,5 +196,21 @@ mod tests {
         };
         let QueueReading::Known(mine) = scaled(QueueReading::Known(counts), 0.25, &[]) else { panic!() };
         assert_eq!((mine.ready, mine.unacked.map(|unacked| unacked.count)), (1, Some(3)));
+    }
+
+    #[test]
+    fn a_queue_that_was_empty_just_now_is_not_unknown_for_a_doubt() {
+        let known = |ready, at| QueueReading::Known(QueueCounts { ready, at: Timestamp(at), ..QueueCounts::default() });
+        let unknown = |class| QueueReading::Unknown(Unknown { class, reason: "R", message: String::new() });
+        let doubt = unknown(ErrorClass::Doubtful);
+        let mut empty = None;
+        let mut at = |now, reading: &QueueReading| over_a_doubt(reading.clone(), &mut empty, Timestamp(now));
+        assert_eq!(at(1.0, &doubt), doubt, "nothing was read before");
+        assert_eq!(at(2.0, &known(0, 2.0)), known(0, 2.0));
+        assert_eq!(at(10.0, &doubt), known(0, 2.0), "with its age");
+        assert_eq!(at(10.0, &unknown(ErrorClass::Transient)), unknown(ErrorClass::Transient), "an outage is told");
+        assert_eq!(at(15.0, &doubt), doubt, "a doubt that lasts is told");
+        assert_eq!(at(16.0, &known(5, 16.0)), known(5, 16.0));
+        assert_eq!(at(17.0, &doubt), doubt, "messages that vanish with their consumers are no falling asleep");
     }
 }

@@ -42,7 +42,7 @@ pub async fn run(args: Args) -> Result<()> {
     let servers = async {
         futures::try_join!(Place::choose(std::env::var_os("KUBECONFIG")), RabbitMq::start(rabbitmq::Options::default()))
     };
-    let (place, rabbitmq) = interrupts.or(servers).await?;
+    let (place, rabbitmq) = interrupts.or(Box::pin(servers)).await?;
     let measured = on_stage(&args, &place, &rabbitmq, &mut interrupts).await;
     place.leave().await?;
     rabbitmq.shut_down().await?;

@@ -64,7 +64,7 @@ pub async fn run(args: Args) -> Result<()> {
         let place = Place::choose(std::env::var_os("KUBECONFIG"));
         futures::try_join!(place, RabbitMq::start(rabbitmq::Options::default()))
     };
-    let (place, rabbitmq) = interrupts.or(servers).await?;
+    let (place, rabbitmq) = interrupts.or(Box::pin(servers)).await?;
     let ended = on_stage(&args, &place, &rabbitmq, &awp, &mut interrupts, &mut view).await;
     let left = place.leave().await;
     let shut_down = rabbitmq.shut_down().await;
@@ -129,8 +129,11 @@ pub fn awp_binary(named: Option<PathBuf>) -> Result<PathBuf> {
         .with_context(|| format!("{} is missing: run `cargo build`, or name the binary with --awp", path.display()))
 }
 
+/// At most sixteen bytes.
 fn random_hex(bytes: usize) -> Result<String> {
-    let mut random = vec![0; bytes];
+    let mut random = [0; 16];
     std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut random)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut text = format!("{:032x}", u128::from_le_bytes(random));
+    text.truncate(2 * bytes);
+    Ok(text)
 }

@@ -14,7 +14,7 @@ use crate::install::control_plane::built;
 #[derive(Debug)]
 pub enum Place {
     Own(Box<ControlPlane>),
-    Guest(Guest),
+    Guest(Box<Guest>),
 }
 
 /// In a cluster that is somebody's: everything here has a name of its own and is taken away again.
@@ -38,7 +38,7 @@ impl Place {
     /// A guest where `KUBECONFIG` is set.
     pub async fn choose(kubeconfig: Option<std::ffi::OsString>) -> Result<Self> {
         if kubeconfig.is_some_and(|path| !path.is_empty()) {
-            return Ok(Self::Guest(Guest::arrive().await?));
+            return Ok(Self::Guest(Box::new(Guest::arrive().await?)));
         }
         Ok(Self::Own(Box::new(ControlPlane::start().await?)))
     }

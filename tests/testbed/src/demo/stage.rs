@@ -105,9 +105,9 @@ impl<'a> Stage<'a> {
 
     /// Publishes one task for `awp worker --simulate` per duration, in this order; answers their ids, all confirmed.
     pub async fn publish(&self, seconds: impl IntoIterator<Item = f64>) -> Result<Vec<String>> {
-        let lines: String =
-            seconds.into_iter().map(|seconds| format!("{}\n", json!({"durationSeconds": seconds}))).collect();
-        self.publish_tasks(&["--file", "-"], &lines).await
+        let lines: Vec<String> =
+            seconds.into_iter().map(|seconds| json!({"durationSeconds": seconds}).to_string()).collect();
+        self.publish_tasks(&["--file", "-"], &lines.join("\n")).await
     }
 
     async fn publish_tasks(&self, args: &[&str], input: &str) -> Result<Vec<String>> {

@@ -74,7 +74,8 @@ impl Summary {
         let failed = stage.rabbitmq.counts(&stage.vhost, &format!("{QUEUE}_failed")).await?;
         // Both have seen every delivery; the broker also those of workers that died without a word.
         let interrupted = work.interrupted.max(redelivered(stage).await?);
-        let worker_seconds: f64 = self.lives.values().map(|(first, last)| (*last - *first).as_secs_f64()).sum();
+        let worker_seconds: f64 =
+            self.lives.values().map(|(first, last)| last.saturating_sub(*first).as_secs_f64()).sum();
         let ideal = work.seconds / self.slots as f64;
         let changes = self.replicas.changes();
         let most = changes.iter().map(|(_, replicas)| *replicas).max().unwrap_or(0);
