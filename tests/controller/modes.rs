@@ -51,8 +51,8 @@ async fn paused_writes_nothing_but_its_own_status_until_it_is_auto_again() {
     assert_eq!(stage.status("research").await.observed_generation, Some(3));
 
     stage.kubectl(&["delete", "deploy/research"]).await;
-    let none = async || stage.deployment("research").await.is_none();
-    stage.throughout(A_WHILE, "not even a deleted Deployment is made anew", none).await;
+    let at_zero = async || stage.deployment("research").await.is_none();
+    stage.throughout(A_WHILE, "not even a deleted Deployment is made anew", at_zero).await;
     stage.apply(&stage.pool("research")).await;
     stage.running("research", 7).await;
     stage.condition("research", "Ready=True Applied").await;
@@ -91,6 +91,6 @@ async fn a_hold_by_kubectl_scale_is_applied_until_it_is_released() {
     stage.kubectl(&["scale", "awp/research", "--replicas=0"]).await;
     stage.running("research", 0).await;
     stage.publish("tasks", 4).await;
-    let none = async || stage.replicas_now("research").await == Some(0);
-    stage.throughout(A_WHILE, "held at nothing", none).await;
+    let nobody = async || stage.replicas_now("research").await == Some(0);
+    stage.throughout(A_WHILE, "held at nothing", nobody).await;
 }

@@ -168,9 +168,8 @@ impl<'a> Stage<'a> {
     pub async fn throughout(&self, time: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let end = tokio::time::Instant::now() + time;
         while tokio::time::Instant::now() < end {
-            if !holds().await {
-                panic!("{what}\n{}\n{}", self.kubectl(&["get", "awp,deploy,pods,events"]).await, self.story());
-            }
+            let holding = holds().await;
+            assert!(holding, "{what}\n{}\n{}", self.kubectl(&["get", "awp,deploy,pods,events"]).await, self.story());
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }

@@ -76,7 +76,7 @@ async fn the_example_worker_in_python_is_scaled_like_ours() {
     let bench = bench("python").await;
     let mut pool = bench.pool(&[]);
     pool["spec"]["worker"]["template"]["spec"]["containers"] = json!([{
-        "name": "agent", "image": "any:dev", "command": [python.program, python.script()],
+        "name": "agent", "image": "any:dev", "command": [python.program, Python::script()],
         "env": [{"name": "PYTHONPATH", "value": python.modules}],
         "readinessProbe": {"httpGet": {"path": "/status", "port": 9464}, "periodSeconds": 1},
     }]);
@@ -110,7 +110,7 @@ impl Python {
         found.then_some(Self { program, modules })
     }
 
-    fn script(&self) -> String {
+    fn script() -> String {
         format!("{}/examples/worker.py", env!("CARGO_MANIFEST_DIR"))
     }
 }
