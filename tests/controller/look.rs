@@ -69,7 +69,7 @@ impl Stage<'_> {
         self.replicas(name, i32::try_from(count).unwrap()).await;
         self.until(&format!("{count} workers of {name} are ready"), async || {
             let pods = self.pods(name).await;
-            (pods.len() == count && pods.iter().all(ready)).then(|| pods.iter().map(|pod| pod.name_any()).collect())
+            (pods.len() == count && pods.iter().all(ready)).then(|| pods.iter().map(ResourceExt::name_any).collect())
         })
         .await
     }

@@ -2,7 +2,7 @@
 //! RabbitMQ. Pods are kwok's: ready at once, never consuming. Where a worker must hold a task, the test takes one
 //! over a connection that carries the pod's name, as a worker's does.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what is not as it should be fails the test")]
+#![expect(clippy::unwrap_used, reason = "what is not as it should be fails the test")]
 
 mod api_server;
 mod autoscalers;

@@ -91,6 +91,6 @@ async fn a_hold_by_kubectl_scale_is_applied_until_it_is_released() {
     stage.kubectl(&["scale", "awp/research", "--replicas=0"]).await;
     stage.running("research", 0).await;
     stage.publish("tasks", 4).await;
-    let none = async || stage.replicas_now("research").await == Some(0);
-    stage.throughout(A_WHILE, "held at nothing", none).await;
+    let zero = async || stage.replicas_now("research").await == Some(0);
+    stage.throughout(A_WHILE, "held at nothing", zero).await;
 }

@@ -143,7 +143,7 @@ impl<'a> Stage<'a> {
         let log = self.operator.log();
         let told = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let told = told.filter(|line| line["level"] != "DEBUG");
-        told.map(|line| format!("{line}\n")).collect()
+        told.map(|line| line.to_string()).collect::<Vec<_>>().join("\n")
     }
 
     /// Waits for `probe` to answer. In vain: fails with what the operator and the pools say.
@@ -168,9 +168,8 @@ impl<'a> Stage<'a> {
     pub async fn throughout(&self, time: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let end = tokio::time::Instant::now() + time;
         while tokio::time::Instant::now() < end {
-            if !holds().await {
-                panic!("{what}\n{}\n{}", self.kubectl(&["get", "awp,deploy,pods,events"]).await, self.story());
-            }
+            let held = holds().await;
+            assert!(held, "{what}\n{}\n{}", self.kubectl(&["get", "awp,deploy,pods,events"]).await, self.story());
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }
