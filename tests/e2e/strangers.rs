@@ -9,6 +9,7 @@ use crate::bench::{Bench, POOL, QUEUE};
 use crate::cluster::bench;
 
 const THEIRS: &str = "billing-worker";
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/worker.py");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_elses_deployment_is_scaled_up_and_only_its_idle_workers_leave() {
@@ -76,7 +77,7 @@ async fn the_example_worker_in_python_is_scaled_like_ours() {
     let bench = bench("python").await;
     let mut pool = bench.pool(&[]);
     pool["spec"]["worker"]["template"]["spec"]["containers"] = json!([{
-        "name": "agent", "image": "any:dev", "command": [python.program, Python::script()],
+        "name": "agent", "image": "any:dev", "command": [python.program, SCRIPT],
         "env": [{"name": "PYTHONPATH", "value": python.modules}],
         "readinessProbe": {"httpGet": {"path": "/status", "port": 9464}, "periodSeconds": 1},
     }]);
@@ -108,9 +109,5 @@ impl Python {
         let install = ["-m", "pip", "install", "--quiet", "--retries", "1", "--target", &folder, "pika"];
         let found = run(&["-c", "import pika"]) || run(&install);
         found.then_some(Self { program, modules })
-    }
-
-    fn script() -> String {
-        format!("{}/examples/worker.py", env!("CARGO_MANIFEST_DIR"))
     }
 }

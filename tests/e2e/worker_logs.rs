@@ -73,10 +73,10 @@ impl Logs {
 
     /// For a failed test's message.
     pub fn tail(&self) -> String {
-        let last = |lines: &[Value]| -> String {
-            lines[lines.len().saturating_sub(6)..].iter().map(|line| format!("  {line}\n")).collect()
-        };
-        self.0.iter().map(|(pod, lines)| format!("{pod}\n{}", last(lines))).collect()
+        let last = |lines: &[Value]| lines[lines.len().saturating_sub(6)..].iter().map(Value::to_string).collect();
+        let of_pod =
+            |(pod, lines): (&String, &Vec<Value>)| -> Vec<String> { [vec![pod.clone()], last(lines)].concat() };
+        self.0.iter().flat_map(of_pod).collect::<Vec<_>>().join("\n  ")
     }
 }
 
