@@ -10,7 +10,7 @@ use super::observe::Seen;
 use super::times;
 use super::validate::{Plan, Refusal, RefusalKind};
 use crate::api::AgentWorkerPoolStatus;
-use crate::api::conditions::{Says, Status, remove, set};
+use crate::api::conditions::{Says, Status, find, remove, set};
 use crate::api::names::{conditions as types, reasons};
 use crate::scaling::decision::{Bound, Decision, Trust};
 use crate::scaling::observation::{ErrorClass, Observation, QueueReading, Unknown};
@@ -43,20 +43,25 @@ pub fn update(
         }
     }
     for say in says {
-        let warns = is_warning(say.type_) && say.status == Status::True;
-        let lost = matches!(say.type_, types::READY | types::BACKLOG_KNOWN) && say.status == Status::False;
-        let back = matches!(say.type_, types::READY | types::BACKLOG_KNOWN) && say.status == Status::True;
-        let was_false = conditions.iter().any(|one| one.type_ == say.type_ && one.status == "False");
-        let (reason, message) = (say.reason, say.message.clone());
-        let same_reason = conditions.iter().any(|one| one.type_ == say.type_ && one.reason == reason);
-        let changed = set(conditions, say, generation, times::to_kubernetes(now));
-        if (changed && warns) || (lost && (changed || !same_reason)) {
-            happenings.push(happening(reason, true, message));
-        } else if changed && back && was_false {
-            happenings.push(happening(reason, false, message));
-        }
+        happenings.extend(worth_telling(find(conditions, say.type_), &say));
+        set(conditions, say, generation, times::to_kubernetes(now));
     }
     happenings
+}
+
+/// What is worth an event: a warning that comes, readiness or the backlog lost (or lost for another reason), and
+/// found again. A queue that was never read yet is no news.
+fn worth_telling(old: Option<&Condition>, say: &Says) -> Option<Happening> {
+    let changed = old.is_none_or(|old| old.status != say.status.as_str());
+    let other_reason = old.is_none_or(|old| old.reason != say.reason);
+    let warning = match (say.type_, say.status) {
+        (types::BACKLOG_KNOWN, Status::False) if old.is_none() => return None,
+        (types::READY | types::BACKLOG_KNOWN, Status::False) if changed || other_reason => true,
+        (types::READY | types::BACKLOG_KNOWN, Status::True) if changed && old.is_some() => false,
+        (type_, Status::True) if changed && is_warning(type_) => true,
+        _ => return None,
+    };
+    Some(happening(say.reason, warning, say.message.clone()))
 }
 
 fn happening(reason: &'static str, warning: bool, note: String) -> Happening {
@@ -230,4 +235,35 @@ fn of_scaling(old: &AgentWorkerPoolStatus, decision: &Decision, outcome: &Outcom
         _ => (),
     }
     happenings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(status: Status, reason: &'static str) -> Says {
+        Says { type_: types::BACKLOG_KNOWN, status, reason, message: "words".into() }
+    }
+
+    fn after(said: &[Says]) -> Option<Happening> {
+        let mut conditions = Vec::new();
+        let mut last = None;
+        for say in said {
+            last = worth_telling(find(&conditions, say.type_), say);
+            set(&mut conditions, say.clone(), Some(1), times::to_kubernetes(Timestamp(0.0)));
+        }
+        last
+    }
+
+    #[test]
+    fn a_queue_that_was_never_read_is_no_news_and_one_that_is_lost_is() {
+        let (unread, lost) = (known(Status::False, "EmptyUnconfirmed"), known(Status::False, "BrokerUnreachable"));
+        let read = known(Status::True, reasons::READ);
+        assert_eq!(after(std::slice::from_ref(&unread)), None);
+        assert_eq!(after(std::slice::from_ref(&read)), None);
+        assert!(after(&[read.clone(), lost.clone()]).unwrap().warning);
+        assert_eq!(after(&[read.clone(), lost.clone(), lost.clone()]), None);
+        assert!(after(&[unread, lost.clone()]).unwrap().warning);
+        assert!(!after(&[lost, read]).unwrap().warning);
+    }
 }
