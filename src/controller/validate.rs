@@ -1,6 +1,7 @@
 //! Step 2: a plan of the spec and what it names, or what is wrong and what to do about it.
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::Context;
@@ -11,7 +12,7 @@ use super::pods;
 use super::siblings;
 use super::world::PoolKey;
 use crate::api::names::{reasons, secret_keys};
-use crate::api::{duration, parsed, quantity};
+use crate::api::{AgentWorkerPool, duration, parsed, quantity};
 use crate::brokers::{Source, rabbitmq};
 use crate::scaling::prefetch::prefetch;
 use crate::scaling::settings::{Prefetch, Settings};
@@ -126,12 +127,7 @@ fn check_owner(context: &Context, key: &PoolKey, found: &Found, spec: &parsed::P
     }
     match &spec.worker {
         parsed::Worker::Template(_) => {
-            let controller = found.deployment.as_ref().map(|deployment| {
-                let owners = deployment.metadata.owner_references.iter().flatten();
-                owners
-                    .into_iter()
-                    .any(|owner| owner.controller == Some(true) && Some(&owner.uid) == found.pool.metadata.uid.as_ref())
-            });
+            let controller = found.deployment.as_ref().map(|live| is_controlled_by(&found.pool, &live.metadata));
             if controller == Some(false) {
                 return Err(Refusal::wrong(
                     reasons::NAME_TAKEN,
@@ -156,6 +152,12 @@ fn check_owner(context: &Context, key: &PoolKey, found: &Found, spec: &parsed::P
         }
     }
     Ok(())
+}
+
+/// By UID: a name alone may be a namesake's.
+pub fn is_controlled_by(pool: &AgentWorkerPool, object: &ObjectMeta) -> bool {
+    let owners = object.owner_references.iter().flatten();
+    owners.into_iter().any(|owner| owner.controller == Some(true) && Some(&owner.uid) == pool.metadata.uid.as_ref())
 }
 
 fn worker_pod<'a>(found: &'a Found, spec: &'a parsed::Pool) -> Result<Option<&'a PodSpec>, Refusal> {

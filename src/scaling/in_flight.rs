@@ -19,6 +19,8 @@ pub struct InFlight {
     unacked: Option<Counted>,
     /// The count after the last reading, and what left the queue since.
     settled: Option<u64>,
+    /// When all workers last said that they hold nothing, and nothing had left the queue since.
+    idle_at: Option<Timestamp>,
 }
 
 /// N, and whether it was counted; else workers that say nothing are taken for full in it.
@@ -31,7 +33,7 @@ pub struct Total {
 impl InFlight {
     /// After a restart: what status said, until a source speaks.
     pub fn restored(in_flight: Option<u64>, now: Timestamp) -> Self {
-        Self { pick_ups: VecDeque::new(), unacked: in_flight.map(|count| Counted { count, at: now }), settled: None }
+        Self { unacked: in_flight.map(|count| Counted { count, at: now }), ..Self::default() }
     }
 
     /// Ready fell by `count`, seen at `at`.
@@ -55,6 +57,23 @@ impl InFlight {
         if fresh && self.unacked.is_none_or(|last| unacked.at >= last.at) {
             self.unacked = Some(unacked);
         }
+    }
+
+    /// The workers spoke.
+    pub fn heard(&mut self, workers: &[Worker]) {
+        let idle = workers.iter().map(|worker| worker.report.as_ref().filter(|report| report.in_flight == 0));
+        let Some(times) = idle.map(|report| report.map(|report| report.at)).collect::<Option<Vec<_>>>() else { return };
+        let oldest = times.into_iter().reduce(|a, b| if b < a { b } else { a });
+        if let Some(at) = oldest.filter(|at| self.last_pick_up().is_none_or(|pick_up| pick_up < *at)) {
+            self.idle_at = self.idle_at.filter(|idle| *idle > at).or(Some(at));
+        }
+    }
+
+    /// The broker's last count, unless it is from before workers that are gone since held nothing: it would wake the
+    /// pool for tasks that are done.
+    fn unacked(&self, workers: &[Worker]) -> Option<Counted> {
+        let gone = workers.iter().all(|worker| worker.phase == WorkerPhase::Terminating);
+        self.unacked.filter(|unacked| !gone || self.idle_at.is_none_or(|idle| unacked.at > idle))
     }
 
     /// The count as of the last reading.
@@ -117,8 +136,9 @@ impl InFlight {
             }
         }
         let by_workers = self.raised(reported, oldest, room_behind);
-        let by_broker =
-            self.unacked.map(|unacked| self.raised(unacked.count, unacked.at, slots.saturating_sub(unacked.count)));
+        let by_broker = self
+            .unacked(workers)
+            .map(|unacked| self.raised(unacked.count, unacked.at, slots.saturating_sub(unacked.count)));
         match by_broker {
             Some(by_broker) => Some(Total { count: by_broker.max(by_workers), counted: true }),
             None => reports.then_some(Total { count: by_workers + silent, counted: silent == 0 }),
@@ -201,6 +221,18 @@ mod tests {
         assert_eq!(total, Some(Total { count: 5, counted: false }));
         // Right after a restart nobody can have spoken yet.
         assert_eq!(in_flight.total(&workers, true, Timestamp(99.0), Timestamp(100.0)).map(|t| t.count), Some(1));
+    }
+
+    #[test]
+    fn a_count_from_before_the_last_workers_were_idle_wakes_nobody_after_they_are_gone() {
+        let mut in_flight = InFlight::default();
+        in_flight.heard(&[reporting("a", 0, 100.0), reporting("b", 0, 101.0)]);
+        // A management list after a gap: dated to the safe side, and as old as that.
+        in_flight.counted(Counted { count: 2, at: Timestamp(97.0) }, Timestamp(102.0));
+        assert_eq!(total(&in_flight, &[], 102.0), Some(0));
+        assert_eq!(total(&in_flight, &[reporting("a", 0, 100.0)], 102.0), Some(2), "a worker that is there may lie");
+        in_flight.counted(Counted { count: 2, at: Timestamp(103.0) }, Timestamp(108.0));
+        assert_eq!(total(&in_flight, &[], 108.0), Some(2), "somebody else's tasks");
     }
 
     #[test]

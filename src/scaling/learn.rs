@@ -22,6 +22,7 @@ pub(super) fn learn(
     now: Timestamp,
 ) -> bool {
     state.in_flight.forget(now);
+    state.in_flight.heard(&observation.workers);
     let mut out_of_memory = false;
     for (worker, remembered) in observation.workers.iter().zip(known) {
         if let Some(report) = &worker.report {

@@ -32,6 +32,21 @@ async fn a_foreign_deployment_of_the_pools_name_is_refused_and_untouched() {
 }
 
 #[tokio::test]
+async fn a_foreign_config_map_of_the_pools_name_is_refused_and_untouched() {
+    let stage = Stage::start("map").await;
+    stage.queued("tasks", 12).await;
+    stage.kubectl(&["create", "configmap", "research-awp", "--from-literal=AWP_PREFETCH=77"]).await;
+    stage.apply(&stage.pool("research")).await;
+    let message = stage.condition("research", "Ready=False NameTaken").await;
+    assert!(message.contains("ConfigMap research-awp"), "{message}");
+    let shown = "jsonpath={.data.AWP_PREFETCH}{.metadata.ownerReferences}";
+    assert_eq!(stage.kubectl(&["get", "configmap", "research-awp", "-o", shown]).await, "77");
+    assert!(stage.deployment("research").await.is_none());
+    stage.kubectl(&["delete", "configmap", "research-awp"]).await;
+    stage.condition("research", "Ready=True Applied").await;
+}
+
+#[tokio::test]
 async fn of_a_target_only_the_scale_is_written_and_it_outlives_the_pool() {
     let stage = Stage::start("target").await;
     stage.queued("tasks", 12).await;

@@ -1,12 +1,12 @@
 //! Step 6: the one place of writes to workers. Nothing is written where nothing has changed.
 
-use std::collections::{HashMap, HashSet};
+mod config_map;
+mod removal;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v1::Scale;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::api::{ListParams, Patch, PatchParams};
-use kube::{Api, ResourceExt};
+use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -14,16 +14,12 @@ use super::build;
 use super::dereference::Found;
 use super::memory::{Applied, Memory, Written};
 use super::observe::Seen;
-use super::pods::{self, PodMemory, PrefetchHistory};
-use super::reports;
 use super::validate::{Plan, Refusal};
 use super::world::PoolKey;
-use crate::api::names::{FIELD_MANAGER, annotations, owned, reasons};
+use crate::api::names::{FIELD_MANAGER, reasons};
 use crate::api::parsed;
 use crate::brokers::DeadLetterTarget;
 use crate::scaling::decision::Decision;
-use crate::scaling::observation::{Worker, WorkerPhase};
-use crate::scaling::replica_set_order::{self, VICTIM_COST};
 use crate::scaling::settings::Mode;
 use crate::scaling::time::Timestamp;
 
@@ -54,38 +50,13 @@ impl Step<'_> {
         }
         match &spec.worker {
             parsed::Worker::Template(template) => {
-                self.config_map(seen).await?;
+                if let Some(refusal) = self.config_map(seen).await? {
+                    return Ok(Outcome { scaled: None, refusal: Some(refusal) });
+                }
                 self.own_deployment(template, seen).await
             }
             parsed::Worker::TargetRef(target) => self.target(&target.name, seen).await,
         }
-    }
-
-    async fn config_map(&mut self, seen: &Seen) -> kube::Result<()> {
-        let mut history = seen.history.clone();
-        history.note(self.decision.prefetch, self.now);
-        let unread = seen.facts.is_none();
-        let target = dead_letter_target(self.plan, seen).or_else(|| known_target(self.found).filter(|_| unread));
-        let desired = build::config_map(&self.found.pool, self.decision.prefetch, &history, target.as_ref());
-        let live = self.found.config_map.as_deref();
-        let written = self.memory.config_map.as_ref().is_some_and(|manifest| manifest["data"] == desired["data"]);
-        if written && live.is_none_or(|live| json!(live.data) == desired["data"]) && !self.vanished(live) {
-            return Ok(());
-        }
-        if live.is_some_and(|live| json!(live.data) == desired["data"]) {
-            self.memory.config_map = Some(desired);
-            return Ok(());
-        }
-        let api: Api<ConfigMap> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
-        api.patch(&owned::config_map(&self.key.name), &forced(), &Patch::Apply(&desired)).await?;
-        self.memory.config_map = Some(desired);
-        self.memory.config_map_written = Some(self.now);
-        Ok(())
-    }
-
-    /// The ConfigMap is missing, and not merely because the cache lags behind its creation.
-    fn vanished(&self, live: Option<&ConfigMap>) -> bool {
-        live.is_none() && self.memory.config_map_written.is_none_or(|at| self.now.since(at) > 5.0)
     }
 
     async fn own_deployment(&mut self, template: &parsed::Template, seen: &Seen) -> kube::Result<Outcome> {
@@ -176,56 +147,6 @@ impl Step<'_> {
         }
         Ok(from - self.removable(from, from - to).await?)
     }
-
-    /// Victims carry a low deletion cost before replicas fall; nobody else keeps one from earlier.
-    async fn mark_victims(&mut self) -> kube::Result<()> {
-        let victims: HashSet<&str> = self.decision.victims.iter().map(String::as_str).collect();
-        let api: Api<Pod> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
-        for pod in &self.found.pods {
-            let name = pod.name_any();
-            let marked =
-                pod.annotations().get(annotations::DELETION_COST).is_some_and(|cost| *cost == VICTIM_COST.to_string());
-            let cost = match (victims.contains(name.as_str()), marked) {
-                (true, false) => json!(VICTIM_COST.to_string()),
-                (false, true) => Value::Null,
-                _ => continue,
-            };
-            let patch = json!({ "metadata": { "annotations": { annotations::DELETION_COST: cost } } });
-            match api.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(&patch)).await {
-                Ok(_) => (),
-                Err(kube::Error::Api(status)) if status.code == 404 => (),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// How many of `count` workers may go right now, by fresh pods and fresh reports: the ReplicaSet's own order
-    /// decides who goes, so only the prefix of that order that holds no task is let go.
-    async fn removable(&mut self, from: u32, count: u32) -> kube::Result<u32> {
-        let api: Api<Pod> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
-        let fresh = api.list(&ListParams::default().labels(&self.found.selector)).await?.items;
-        let ours: HashSet<Option<String>> = self.found.pods.iter().map(|pod| pods::replica_set(pod)).collect();
-        let fresh: Vec<&Pod> = fresh.iter().filter(|pod| ours.contains(&pods::replica_set(pod))).collect();
-        let mut reports = HashMap::new();
-        if let Some(port) = self.plan.status_port {
-            let targets = fresh.iter().filter_map(|pod| reports::target(pod, port)).collect();
-            reports = reports::ask(&self.context.workers, targets).await;
-        }
-        let history = PrefetchHistory::default();
-        let workers = PodMemory::default().workers(&fresh, &reports, &history, self.decision.prefetch, self.now);
-        let may_go: Vec<bool> = workers.iter().map(|worker| self.still_idle(worker)).collect();
-        let active = workers.iter().filter(|worker| worker.phase != WorkerPhase::Terminating).count() as u32;
-        let idle = replica_set_order::safe_to_lower(&workers, &may_go) as u32;
-        Ok(count.min(from.saturating_sub(active) + idle))
-    }
-
-    /// Chosen to go, and seen to hold nothing at this moment where it can be asked.
-    fn still_idle(&self, worker: &Worker) -> bool {
-        let asked = self.plan.status_port.is_none() || worker.phase <= WorkerPhase::Pending;
-        self.decision.victims.contains(&worker.name)
-            && (asked || worker.report.as_ref().is_some_and(|report| report.in_flight == 0))
-    }
 }
 
 /// Where dead letters go: what the user names, else what the queue's own settings say.
@@ -236,17 +157,6 @@ pub fn dead_letter_target(plan: &Plan, seen: &Seen) -> Option<DeadLetterTarget> 
         queue: Some(queue.clone()),
     });
     named.or_else(|| seen.facts.as_ref()?.dead_letter.clone())
-}
-
-/// What the ConfigMap says already: kept while the broker cannot be asked.
-fn known_target(found: &Found) -> Option<DeadLetterTarget> {
-    use crate::api::names::env::{DEAD_LETTER_EXCHANGE, DEAD_LETTER_ROUTING_KEY};
-    let data = found.config_map.as_ref()?.data.as_ref()?;
-    Some(DeadLetterTarget {
-        exchange: data.get(DEAD_LETTER_EXCHANGE)?.clone(),
-        routing_key: data.get(DEAD_LETTER_ROUTING_KEY)?.clone(),
-        queue: None,
-    })
 }
 
 fn forced() -> PatchParams {

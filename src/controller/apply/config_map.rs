@@ -1,0 +1,66 @@
+//! The pool's ConfigMap: what workers learn without a rollout.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{ListParams, Patch};
+use serde_json::json;
+
+use super::{Step, dead_letter_target, forced};
+use crate::api::names::{env, owned, reasons};
+use crate::brokers::DeadLetterTarget;
+use crate::controller::build;
+use crate::controller::dereference::Found;
+use crate::controller::observe::Seen;
+use crate::controller::validate::{Refusal, is_controlled_by};
+
+impl Step<'_> {
+    /// Writes the pool's ConfigMap where it says something else; a refusal if it is somebody else's.
+    pub(super) async fn config_map(&mut self, seen: &Seen) -> kube::Result<Option<Refusal>> {
+        let mut history = seen.history.clone();
+        history.note(self.decision.prefetch, self.now);
+        let unread = seen.facts.is_none();
+        let target = dead_letter_target(self.plan, seen).or_else(|| known_target(self.found).filter(|_| unread));
+        let desired = build::config_map(&self.found.pool, self.decision.prefetch, &history, target.as_ref());
+        let live = self.found.config_map.as_deref();
+        let written = self.memory.config_map.as_ref().is_some_and(|manifest| manifest["data"] == desired["data"]);
+        if written && live.is_none_or(|live| json!(live.data) == desired["data"]) && !self.vanished(live) {
+            return Ok(None);
+        }
+        if live.is_some_and(|live| json!(live.data) == desired["data"]) {
+            self.memory.config_map = Some(desired);
+            return Ok(None);
+        }
+        let api: Api<ConfigMap> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
+        let name = owned::config_map(&self.key.name);
+        if live.is_none() && self.is_foreign(&api, &name).await? {
+            let message =
+                format!("a ConfigMap {name} is here already and not this pool's; rename the pool, or delete it");
+            return Ok(Some(Refusal::wrong(reasons::NAME_TAKEN, message)));
+        }
+        api.patch(&name, &forced(), &Patch::Apply(&desired)).await?;
+        self.memory.config_map = Some(desired);
+        self.memory.config_map_written = Some(self.now);
+        Ok(None)
+    }
+
+    /// The ConfigMap is missing, and not merely because the cache lags behind its creation.
+    fn vanished(&self, live: Option<&ConfigMap>) -> bool {
+        live.is_none() && self.memory.config_map_written.is_none_or(|at| self.now.since(at) > 5.0)
+    }
+
+    /// The watch sees only ConfigMaps with the pool's label: before one is made, its name is looked up.
+    async fn is_foreign(&self, api: &Api<ConfigMap>, name: &str) -> kube::Result<bool> {
+        let there = api.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await?.items;
+        Ok(there.first().is_some_and(|map| !is_controlled_by(&self.found.pool, &map.metadata)))
+    }
+}
+
+/// What the ConfigMap says already: kept while the broker cannot be asked.
+fn known_target(found: &Found) -> Option<DeadLetterTarget> {
+    let data = found.config_map.as_ref()?.data.as_ref()?;
+    Some(DeadLetterTarget {
+        exchange: data.get(env::DEAD_LETTER_EXCHANGE)?.clone(),
+        routing_key: data.get(env::DEAD_LETTER_ROUTING_KEY)?.clone(),
+        queue: None,
+    })
+}
