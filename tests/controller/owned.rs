@@ -182,5 +182,8 @@ async fn a_deleted_queue_or_secret_is_said_and_workers_stay() {
     stage.queued("tasks", 8).await;
     stage.condition("research", "Ready=True Applied").await;
     stage.without_condition("research", "Reconciling").await;
-    assert_eq!(stage.replicas_now("research").await, Some(3));
+    // Nobody goes. Until the new queue's counts are there a backlog may bring a worker more: with tasks in flight not
+    // to be seen, those of silent workers count as full.
+    let replicas = stage.replicas_now("research").await.unwrap();
+    assert!((3..=5).contains(&replicas), "{replicas} workers");
 }
