@@ -62,6 +62,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let parts = Parts {
         client,
         clock,
+        jitter: rand::random::<f64>,
         brokers: Arc::new(brokers::live(clock, rand::random::<f64>)),
         workers: Arc::new(HttpWorkerClient::new(clock).context("cannot make an HTTP client")?),
         metrics: metrics.clone(),

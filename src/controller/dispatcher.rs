@@ -135,21 +135,21 @@ async fn live(context: Arc<Context>, key: PoolKey, wake: Arc<Notify>) {
             Ok(Err(error)) => {
                 context.metrics.errors.get_or_create(&ErrorLabels { step: error.step() }).inc();
                 tracing::warn!(pool = %key, step = error.step(), error = %error, "pass failed, trying again");
-                sleep(backoff(failures)).await;
+                sleep(backoff(failures, (context.jitter)())).await;
                 failures += 1;
             }
             Err(_) => {
                 context.metrics.errors.get_or_create(&ErrorLabels { step: "timeout" }).inc();
                 tracing::warn!(pool = %key, "pass gave up after {PASS_LIMIT:?}");
-                sleep(backoff(failures)).await;
+                sleep(backoff(failures, (context.jitter)())).await;
                 failures += 1;
             }
         }
     }
 }
 
-fn backoff(failures: u32) -> Duration {
+fn backoff(failures: u32, jitter: f64) -> Duration {
     let (first, last) = BACKOFF;
     let full = (first * 2u32.saturating_pow(failures.min(10))).min(last);
-    full.mul_f64(rand::random_range(0.5..=1.0))
+    full.mul_f64(0.5 + jitter / 2.0)
 }

@@ -47,11 +47,15 @@ use crate::workers::WorkerClient;
 use siblings::Siblings;
 use world::{Touch, World};
 
+/// Numbers in 0..1 that spread retries.
+pub type Jitter = fn() -> f64;
+
 /// All that the controller reaches: everything from outside comes in here, so that it runs unchanged
 /// against simulated servers in virtual time.
 pub struct Parts {
     pub client: Client,
     pub clock: Clock,
+    pub jitter: Jitter,
     pub brokers: Arc<dyn Brokers>,
     pub workers: Arc<dyn WorkerClient>,
     pub metrics: Arc<Metrics>,
@@ -64,6 +68,7 @@ pub struct Parts {
 pub struct Context {
     pub client: Client,
     pub clock: Clock,
+    pub jitter: Jitter,
     pub brokers: Arc<dyn Brokers>,
     pub workers: Arc<dyn WorkerClient>,
     pub metrics: Arc<Metrics>,
@@ -80,11 +85,12 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
         // The receiver lives as long as the dispatcher; after it there is nobody left to wake.
         let _ = sender.send((namespace.to_owned(), what));
     });
-    let world = World::watch(&parts.client, &parts.namespaces, &touch, &parts.readiness);
+    let world = World::watch(&parts.client, &parts.namespaces, &touch, &parts.readiness, parts.jitter);
     let recorder = Recorder::new(parts.client.clone(), Reporter { controller: "awp".into(), instance: None });
     let context = Context {
         client: parts.client,
         clock: parts.clock,
+        jitter: parts.jitter,
         brokers: parts.brokers,
         workers: parts.workers,
         metrics: parts.metrics,

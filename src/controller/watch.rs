@@ -14,6 +14,7 @@ use kube::runtime::watcher::{self, Event};
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::Jitter;
 use super::cache::Cache;
 
 /// A cache and the watch that keeps it; dropping it ends the watch.
@@ -36,6 +37,7 @@ pub fn follow<K, S>(
     kind: &'static str,
     stream: S,
     cache: Arc<Cache<K>>,
+    jitter: Jitter,
     on_change: impl Fn(BTreeSet<String>) + Send + 'static,
 ) -> Watched<K>
 where
@@ -68,7 +70,7 @@ where
                     if is_forbidden(&error) && !refused.swap(true, Ordering::Relaxed) {
                         on_change(BTreeSet::new());
                     }
-                    sleep(backoff(failures)).await;
+                    sleep(backoff(failures, jitter())).await;
                     failures += 1;
                 }
             }
@@ -79,8 +81,8 @@ where
 
 /// 0.5 s doubling to 8 s, jittered: an API server that was away for a minute is followed again within seconds,
 /// and its restart is not met by everything at once.
-fn backoff(failures: u32) -> Duration {
-    Duration::from_millis(500 << failures.min(4)).mul_f64(rand::random_range(0.5..=1.0))
+fn backoff(failures: u32, jitter: f64) -> Duration {
+    Duration::from_millis(500 << failures.min(4)).mul_f64(0.5 + jitter / 2.0)
 }
 
 fn answer(error: &watcher::Error) -> Option<&Status> {
@@ -150,7 +152,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_is_refused_asks_less_and_less_often() {
         let tries = Arc::new(AtomicU32::new(0));
-        let watched = follow("ConfigMap", failing(tries.clone()), Arc::new(Cache::new(|_| None)), |_| ());
+        let watched = follow("ConfigMap", failing(tries.clone()), Arc::new(Cache::new(|_| None)), || 0.5, |_| ());
         sleep(Duration::from_secs(120)).await;
         let tries = tries.load(Ordering::Relaxed);
         assert!((15..=40).contains(&tries), "{tries} tries in two minutes");

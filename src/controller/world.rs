@@ -12,6 +12,7 @@ use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher::{self, Config, watcher};
 use kube::{Api, Client, ResourceExt};
 
+use super::Jitter;
 use super::cache::Cache;
 use super::watch::{Shared, Watched, follow};
 use crate::api::AgentWorkerPool;
@@ -46,6 +47,7 @@ pub type ReplicaSetMeta = PartialObjectMeta<ReplicaSet>;
 /// All caches.
 pub struct World {
     client: Client,
+    jitter: Jitter,
     pub namespaces: BTreeMap<String, Namespace>,
     secrets: Shared<(String, String), Secret>,
     target_pods: Shared<(String, String), Pod>,
@@ -91,11 +93,19 @@ fn by_target(autoscaler: &HorizontalPodAutoscaler) -> Option<String> {
 
 impl World {
     /// Begins watching `namespaces`.
-    pub fn watch(client: &Client, namespaces: &BTreeSet<String>, touch: &Touch, readiness: &Readiness) -> Self {
-        let watched = namespaces.iter().map(|name| (name.clone(), Namespace::watch(client, name, touch, readiness)));
+    pub fn watch(
+        client: &Client,
+        namespaces: &BTreeSet<String>,
+        touch: &Touch,
+        readiness: &Readiness,
+        jitter: Jitter,
+    ) -> Self {
+        let watched =
+            namespaces.iter().map(|name| (name.clone(), Namespace::watch(client, name, touch, readiness, jitter)));
         Self {
             namespaces: watched.collect(),
             client: client.clone(),
+            jitter,
             secrets: Shared::default(),
             target_pods: Shared::default(),
             target_replica_sets: Shared::default(),
@@ -110,7 +120,7 @@ impl World {
             let (touch, namespace) = (touch.clone(), namespace.to_owned());
             // Which pools name it changes all the time; asking every pool of the namespace is rare and cheap.
             let all = move |_| touch(&namespace, Touched::OfPools(BTreeSet::new()));
-            follow("Secret", stream, Arc::new(Cache::new(by_name)), all)
+            follow("Secret", stream, Arc::new(Cache::new(by_name)), self.jitter, all)
         })
     }
 
@@ -121,7 +131,7 @@ impl World {
             let stream = slim_pods(watcher(Api::<Pod>::namespaced(self.client.clone(), namespace), config));
             let (touch, namespace) = (touch.clone(), namespace.to_owned());
             let all = move |_| touch(&namespace, Touched::OfPools(BTreeSet::new()));
-            follow("Pod", stream, Arc::new(Cache::new(by_name)), all)
+            follow("Pod", stream, Arc::new(Cache::new(by_name)), self.jitter, all)
         })
     }
 
@@ -136,14 +146,14 @@ impl World {
             let stream = watcher(Api::<ReplicaSetMeta>::namespaced(self.client.clone(), namespace), config);
             let (touch, namespace) = (touch.clone(), namespace.to_owned());
             let all = move |_| touch(&namespace, Touched::OfPools(BTreeSet::new()));
-            follow("ReplicaSet", stream, Arc::new(Cache::new(by_name)), all)
+            follow("ReplicaSet", stream, Arc::new(Cache::new(by_name)), self.jitter, all)
         })
     }
 }
 
 impl Namespace {
-    fn watch(client: &Client, namespace: &str, touch: &Touch, readiness: &Readiness) -> Self {
-        let watching = Watching { client, namespace, touch, readiness };
+    fn watch(client: &Client, namespace: &str, touch: &Touch, readiness: &Readiness, jitter: Jitter) -> Self {
+        let watching = Watching { client, namespace, touch, readiness, jitter };
         let labelled = Config::default().labels(labels::POOL);
         Self {
             pools: watching.start(
@@ -201,6 +211,7 @@ struct Watching<'a> {
     namespace: &'a str,
     touch: &'a Touch,
     readiness: &'a Readiness,
+    jitter: Jitter,
 }
 
 impl Watching<'_> {
@@ -228,7 +239,7 @@ impl Watching<'_> {
         let (touch, namespace, readiness) = (self.touch.clone(), self.namespace.to_owned(), self.readiness.clone());
         let cache = Arc::new(Cache::new(group_of));
         let filled = cache.clone();
-        follow(kind, stream, cache, move |groups| {
+        follow(kind, stream, cache, self.jitter, move |groups| {
             if filled.synced() {
                 readiness.found(&part);
             }
