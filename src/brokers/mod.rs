@@ -64,11 +64,26 @@ pub struct QueueFacts {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetterTarget {
-    pub exchange: String,
-    pub routing_key: String,
-    /// The queue where dead letters end, if it could be found.
-    pub queue: Option<String>,
+pub enum DeadLetterTarget {
+    /// AMQP: what is published to.
+    Exchange {
+        exchange: String,
+        routing_key: String,
+        /// The queue where dead letters end, if it could be found.
+        queue: Option<String>,
+    },
+    /// A queue's URL or a topic's name.
+    Queue(String),
+}
+
+impl DeadLetterTarget {
+    /// Where dead letters end, in words for people, if it could be found.
+    pub fn queue(&self) -> Option<&str> {
+        match self {
+            Self::Exchange { queue, .. } => queue.as_deref(),
+            Self::Queue(queue) => Some(queue),
+        }
+    }
 }
 
 /// Why a part cannot be had, each with the remedy in its message; `None` = nothing is wrong.
