@@ -105,12 +105,20 @@ pub struct Gaps {
 /// One broker identity that is read now, for metrics and people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerStatus {
+    /// `rabbitmq`, `sqs` or `kafka`.
+    pub kind: &'static str,
     /// Without credentials.
-    pub uri: String,
+    pub address: String,
     /// Pools that read from it.
     pub subscriptions: usize,
-    /// Why its AMQP side fails: the breaker is open and attempts back off.
-    pub amqp: Option<Unknown>,
-    /// The same for its management API.
-    pub management: Option<Unknown>,
+    /// What fails: breakers that are open, whose attempts back off.
+    pub trouble: Vec<Trouble>,
+}
+
+/// One way to a broker that fails now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// `amqp`, `management`: static, safe as a metric label.
+    pub side: &'static str,
+    pub why: Unknown,
 }
