@@ -2,7 +2,9 @@
 
 pub mod apt;
 pub mod control_plane;
+pub mod elasticmq;
 pub mod go;
+pub mod maven;
 pub mod patchelf;
 pub mod rabbitmq;
 pub mod step;
