@@ -59,6 +59,8 @@ licence_checker() {
 }
 
 system_package cc "gcc libc6-dev"
+# Apache Kafka comes by Maven and runs on Java.
+system_package mvn "maven default-jre-headless"
 rust
 go_toolchain
 [ "$purpose" = demo ] || licence_checker

@@ -3,6 +3,8 @@
 pub mod apt;
 pub mod control_plane;
 pub mod go;
+pub mod kafka;
+pub mod maven;
 pub mod patchelf;
 pub mod rabbitmq;
 pub mod step;
