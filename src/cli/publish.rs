@@ -9,7 +9,8 @@ use anyhow::Context;
 use clap::ValueEnum;
 use lapin::Connection;
 
-use crate::amqp::{self, Endpoint, Login, TlsFiles};
+use crate::amqp::{self, Endpoint, Login};
+use crate::net::tls::TlsFiles;
 use crate::publishing::declare::{Declared, declare};
 use crate::publishing::send::{Sent, send};
 use crate::publishing::tasks::{Task, from_lines, simulated};
@@ -146,8 +147,7 @@ impl Args {
             uri: self.uri.clone(),
             username: login.username,
             password: login.password,
-            ca_pem: tls.ca_pem,
-            client_pem: tls.client_pem,
+            tls,
             connection_name: "awp publish".to_owned(),
         };
         Ok(amqp::connect(&endpoint, CONNECT_TIMEOUT).await?)
