@@ -195,6 +195,60 @@ pub fn publishers_blocked() -> Unknown {
     )
 }
 
+// Declaring.
+
+pub fn queue_differs(queue: &str, argument: &str, wanted: Option<&str>, current: Option<&str>, field: &str) -> Unknown {
+    let (wanted, current) = (wanted.unwrap_or("none"), current.unwrap_or("another value"));
+    let remedy = match field {
+        "" => "take it off the queue".to_owned(),
+        field => format!("change the pool's {field}"),
+    };
+    misconfigured(
+        "QueueDiffers",
+        format!(
+            "queue {queue:?} exists with {argument} {current} instead of {wanted} and is left as it is: {remedy}, or \
+             delete the queue once it is empty"
+        ),
+    )
+}
+
+pub fn queue_refused(queue: &str) -> Unknown {
+    misconfigured(
+        "QueueRefused",
+        format!("the broker does not take the declaration of queue {queue:?}: its log says why"),
+    )
+}
+
+pub fn permission_missing(user: &str, vhost: &str, permission: &str, kind: &str, name: &str) -> Unknown {
+    misconfigured(
+        "PermissionMissing",
+        format!(
+            "user {user:?} lacks the permission {permission} on {kind} {name:?} in vhost {vhost:?}, which declaring \
+             needs: let its pattern match (rabbitmqctl list_user_permissions {user} shows the three)"
+        ),
+    )
+}
+
+pub fn name_reserved(name: &str) -> Unknown {
+    misconfigured("NameReserved", format!("{name:?} starts with amq., which RabbitMQ keeps for itself: rename it"))
+}
+
+pub fn name_too_long(name: &str) -> Unknown {
+    let start: String = name.chars().take(40).collect();
+    misconfigured("NameTooLong", format!("{start:?}… is longer than the {LONGEST_NAME} bytes that AMQP carries"))
+}
+
+pub fn declare_unanswered(name: &str, seconds: u64) -> Unknown {
+    transient("DeclareFailed", format!("no answer within {seconds} s to the declaration of {name:?}; trying again"))
+}
+
+pub fn declare_failed(name: &str) -> Unknown {
+    transient(
+        "DeclareFailed",
+        format!("the broker could not declare {name:?}, as where too few of its nodes are up; trying again"),
+    )
+}
+
 // The management API.
 
 pub fn management_missing() -> Unknown {

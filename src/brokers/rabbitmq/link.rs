@@ -53,6 +53,14 @@ impl Link {
         Ok(Self { connection, address, username: endpoint.username, _fuse: fuse })
     }
 
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    pub fn vhost(&self) -> &str {
+        &self.address.vhost
+    }
+
     pub async fn channel(&self) -> Result<Channel, Unknown> {
         match timeout(Duration::from_secs_f64(ANSWER_SECONDS), self.connection.create_channel()).await {
             Ok(Ok(channel)) => Ok(channel),

@@ -137,6 +137,9 @@ impl<'a> Reader<'a> {
 
     /// Dead-letter targets and what else the queues' own settings say.
     async fn take_settings(&mut self, queues: &[Queue], again: bool) -> Result<(), Unknown> {
+        if again {
+            self.watch.topology_was_read();
+        }
         let names = self.watch.names();
         let watched: Vec<&Queue> = queues.iter().filter(|queue| names.contains(&queue.name)).collect();
         let found = self.topology.facts(&mut self.http, &self.vhost, &watched, again).await;

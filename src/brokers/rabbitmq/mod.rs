@@ -6,10 +6,11 @@
 //! | `belief` | **pure**: looks in, a reading out; every rule on what may be believed |
 //! | `dead_letter` | **pure**: where a queue's dead letters end |
 //! | `lists` | the management API's answers as types, and joining them (pure) |
-//! | `watch` | which queues are watched, how closely, and what is believed of each |
+//! | `watch`, `wishes` | which queues are watched, how closely, what is believed of each, what pools want declared |
 //! | `poller` | the life of a poller, from first subscription to last |
 //! | `link`, `lanes` | the connection and its two channels of passive declares |
 //! | `http`, `management` | requests to the management API and when they are made |
+//! | `declare` | creating what a pool wants there to be |
 //! | `errors` | what can go wrong, in the words a user sees |
 //!
 //! Two sources that fail apart are kept apart: AMQP and the management API each have their own
@@ -17,6 +18,7 @@
 
 mod belief;
 mod dead_letter;
+mod declare;
 mod errors;
 mod http;
 mod identity;
@@ -29,7 +31,9 @@ mod schedule;
 mod topology;
 mod watch;
 mod watched;
+mod wishes;
 
+pub use declare::{Binding, DeadLetter, Declare, QueueType};
 pub use identity::Identity;
 pub(super) use poller::{Load, Poller};
 
@@ -43,6 +47,8 @@ pub struct Source {
     pub queue: String,
     /// Whose depth to show; `None` = found from the queue's own settings or policy.
     pub dead_letter_queue: Option<String>,
+    /// What the operator creates if it is not there; `None` = nothing.
+    pub declare: Option<Declare>,
 }
 
 impl Source {

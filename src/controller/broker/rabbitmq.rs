@@ -46,6 +46,7 @@ pub fn reading(rabbitmq: &RabbitMq, dead_letter: Option<&str>, secrets: Secrets<
             broker,
             queue: rabbitmq.queue.clone(),
             dead_letter_queue: dead_letter.map(str::to_owned),
+            declare: None,
         }),
     })
 }
