@@ -22,6 +22,16 @@ pub enum Source {
     RabbitMq(rabbitmq::Source),
 }
 
+impl Source {
+    /// The same, with nothing to declare.
+    #[must_use]
+    pub fn reading_only(self) -> Self {
+        match self {
+            Self::RabbitMq(source) => Self::RabbitMq(rabbitmq::Source { declare: None, ..source }),
+        }
+    }
+}
+
 /// How closely a pool needs its queue watched now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
