@@ -83,7 +83,7 @@ impl Plan {
     }
 }
 
-fn step_name(bound: Bound) -> &'static str {
+pub(super) fn step_name(bound: Bound) -> &'static str {
     match bound {
         Bound::MaxReplicas => "maxReplicas",
         Bound::MaxMemory => "maxMemory",
