@@ -8,8 +8,7 @@ use crate::scaling::settings::{Prefetch, Settings};
 /// language model service (`awp simulate` reproduces the worker-hours they come from): one that
 /// arrives in bursts, one that arrives steadily. A worker stays for its last task, so the more
 /// tasks it holds, the more of its slots idle meanwhile.
-const PAID: [(f64, f64, f64); 4] =
-    [(1.0, 1.11, 1.04), (2.0, 1.25, 1.06), (4.0, 1.47, 1.12), (8.0, 1.75, 1.20)];
+const PAID: [(f64, f64, f64); 4] = [(1.0, 1.11, 1.04), (2.0, 1.25, 1.06), (4.0, 1.47, 1.12), (8.0, 1.75, 1.20)];
 
 /// Workers of another size, against those there are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,7 +26,11 @@ pub struct Size {
 pub(super) fn of(settings: &Settings, decision: &Decision) -> Vec<Size> {
     let now = decision.prefetch;
     let sizes = [now / 2, now.saturating_mul(2)];
-    sizes.into_iter().filter(|prefetch| (1..=8).contains(prefetch) && now <= 8).map(|p| size(settings, decision, p)).collect()
+    sizes
+        .into_iter()
+        .filter(|prefetch| (1..=8).contains(prefetch) && now <= 8)
+        .map(|p| size(settings, decision, p))
+        .collect()
 }
 
 fn size(settings: &Settings, decision: &Decision, prefetch: u32) -> Size {

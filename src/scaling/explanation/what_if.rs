@@ -28,7 +28,8 @@ pub(super) fn of(inputs: &Inputs, decision: &Decision, trace: &Trace) -> Vec<Wha
     let mut tried = Vec::new();
     for (setting, value, settings) in variations(inputs, decision, trace) {
         let (_, other) = decide(&inputs.state, &settings, &inputs.observation, inputs.at);
-        let same = (other.wanted, other.granted, other.applied) == (decision.wanted, decision.granted, decision.applied);
+        let same =
+            (other.wanted, other.granted, other.applied) == (decision.wanted, decision.granted, decision.applied);
         if !same || decision.granted < decision.wanted {
             tried.push(WhatIf {
                 setting,
