@@ -16,4 +16,7 @@ pub mod status;
 pub mod text;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use report::Report;

@@ -56,7 +56,7 @@ fn read(page: &mut Page, report: &Report) {
         return;
     };
     page.row("READ", &list([Some(reading.trust.to_lowercase()), decided, from].into_iter().flatten(), ", "));
-    if let Some(unknown) = &reading.unknown {
+    if let Some(unknown) = reading.unknown.as_ref().filter(|unknown| !report.summary.contains(&unknown.message)) {
         page.warning("", &format!("{}: {}", unknown.reason, unknown.message));
     }
     if let Some(since) = reading.unknown_for {
@@ -86,13 +86,8 @@ fn counts(reading: &super::report::Reading) -> String {
     let broker =
         reading.in_flight_by_broker.map(|count| format!("the broker counts {}{}", count.count, aged(count.age)));
     let workers = reading.in_flight_by_workers.map(|reported| {
-        format!(
-            "{} of {} report {}{}",
-            reported.workers,
-            plural(reported.of, "worker"),
-            reported.count,
-            aged(reported.age)
-        )
+        let (workers, of) = (reported.workers, plural(reported.of, "worker"));
+        format!("reports from {workers} of {of}: {}{}", reported.count, aged(reported.age))
     });
     let by_worker = reading.by_worker_age.map(|age| format!("who holds what: {} old", seconds(age)));
     let sources = list([broker, workers, by_worker].into_iter().flatten(), "; ");
@@ -109,6 +104,10 @@ fn queue(page: &mut Page, report: &Report) {
         return;
     }
     let counts: Vec<u64> = waiting.ages.iter().map(|bin| bin.count).collect();
+    if counts.iter().filter(|count| **count > 0).count() == 1 {
+        page.row("QUEUE", &format!("{count}, all of them arrived {}", ago(oldest)));
+        return;
+    }
     let shape = sparkline(&counts);
     page.row("QUEUE", &format!("just now {shape} {} ago: when the {count} arrived", seconds(oldest)));
 }
@@ -127,6 +126,7 @@ fn learned(page: &mut Page, report: &Report) {
                 Some(format!("{} seen, the last {}", number(samples.round()), ago(age)))
             }
             (Some(_), _) if estimate.restored => Some("from before a restart".to_owned()),
+            (Some(_), _) if estimate.name == "taskDuration" => Some("none was seen to end yet".to_owned()),
             (Some(_), _) => Some("first guess".to_owned()),
             (None, _) => None,
         };
@@ -145,7 +145,7 @@ fn the_law(page: &mut Page, law: &Law) {
     page.row(
         "LAW",
         &format!(
-            "W  = λ·max(0, b + T − D) + warmSlots = {} slots to keep free (D {}, T {}, b {}, λ {}/s)",
+            "W  = λ·max(0, b+T−D) + warmSlots = {} to keep free; D {}, T {}, b {}, λ {}/s",
             number(law.free_slots),
             seconds(law.start_within),
             seconds(law.interval),
@@ -191,7 +191,14 @@ fn seconds_signed(left: f64) -> String {
 fn steps(page: &mut Page, report: &Report) {
     for (number, step) in report.steps.iter().enumerate() {
         let label = if number == 0 { "STEPS" } else { "" };
-        page.row(label, &format!("{:>4}  {}: {}", step.replicas, step.name, step.detail));
+        let held = report.reading.as_ref().and_then(|reading| reading.unknown.as_ref());
+        let detail = match held {
+            Some(unknown) if step.detail.contains(&unknown.message) => "what runs stays",
+            _ => &step.detail,
+        };
+        let named = detail.starts_with(&step.name);
+        let text = if named { detail.to_owned() } else { format!("{}: {detail}", step.name) };
+        page.row(label, &format!("{:>4}  {text}", step.replicas));
     }
     if let Some(decision) = report.decision.as_ref().filter(|_| !report.steps.is_empty()) {
         page.row("", &format!("{:>4}  applied, bound by {}", decision.applied, decision.bound_by));
@@ -201,7 +208,9 @@ fn steps(page: &mut Page, report: &Report) {
 fn limits(page: &mut Page, report: &Report) {
     let said = report.limits.iter().map(|limit| {
         let bound = if limit.binds { " ← binds" } else { "" };
-        format!("{} {} ({}){bound}", limit.name, limit.workers, limit.detail)
+        let said = limit.detail.split(' ').any(|word| word == limit.workers.to_string());
+        let in_workers = if said { String::new() } else { format!(", now {}", plural(limit.workers, "worker")) };
+        format!("{}{in_workers}{bound}", limit.detail)
     });
     let said = list(said, " · ");
     if !said.is_empty() {
@@ -210,6 +219,9 @@ fn limits(page: &mut Page, report: &Report) {
 }
 
 fn what_if(page: &mut Page, report: &Report) {
+    if report.law.is_some() && report.what_if.is_empty() {
+        page.row("IF", "neither half nor twice scaling.startWithin would change the number now");
+    }
     for (number, tried) in report.what_if.iter().enumerate() {
         let label = if number == 0 { "IF" } else { "" };
         let number = if tried.wanted == tried.granted && tried.granted == tried.applied {
@@ -261,19 +273,18 @@ fn by_reason<'a>(workers: &[&'a Worker]) -> Vec<(&'a str, Vec<&'a str>)> {
 }
 
 fn sizes(page: &mut Page, report: &Report) {
-    for (number, size) in report.sizes.iter().enumerate() {
-        let label = if number == 0 { "SIZE" } else { "" };
+    if !report.sizes.is_empty() {
+        page.row("SIZE", "other workers, against today's (modelled on public traces, see docs/explain.md):");
+    }
+    for size in &report.sizes {
         let (what, limit) = match size.memory {
             Some(bytes) => ("memory-hours", format!(" (limit {})", quantity::format(bytes))),
             None => ("slot-hours", String::new()),
         };
         let (bursts, steady) = (percent(size.bursts), percent(size.steady));
         page.row(
-            label,
-            &format!(
-                "workers of {}{limit}: {what} {bursts} in bursts, {steady} if steady",
-                plural(size.prefetch, "task")
-            ),
+            "",
+            &format!("of {}{limit}: {what} {bursts} in bursts, {steady} if steady", plural(size.prefetch, "task")),
         );
     }
 }

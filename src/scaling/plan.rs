@@ -46,7 +46,8 @@ impl Plan {
 
     /// The number as it stands.
     pub fn hold(active: u32, bound: Bound, detail: String) -> Self {
-        Self { bound, ..Self::starting_at(active, Vec::new(), detail) }
+        let steps = vec![Step { name: "hold", replicas: active, detail }];
+        Self { bound, steps, ..Self::starting_at(active, Vec::new(), String::new()) }
     }
 
     /// A person says how many: the law is only shown.

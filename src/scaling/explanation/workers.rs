@@ -70,10 +70,10 @@ fn verdict(worker: &Worker, member: &Member, decision: &Decision) -> (Verdict, S
         None => "its load cannot be seen, so it counts as busy".to_owned(),
     };
     if worker.phase == WorkerPhase::Terminating {
-        return (Verdict::Leaving, format!("is terminating, {holds}"));
+        return (Verdict::Leaving, format!("terminating, {holds}"));
     }
     if member.role == Role::Leaving {
-        return (Verdict::Leaving, "replicas were lowered, it is the one to be deleted".to_owned());
+        return (Verdict::Leaving, "replicas were lowered, and it is next to be deleted".to_owned());
     }
     if decision.resume.contains(&worker.name) {
         return (Verdict::Resumes, format!("was draining and is wanted again, {holds}"));
