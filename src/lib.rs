@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod contract;
 pub mod controller;
+pub mod explanation;
 pub mod net;
 pub mod ops;
 pub mod publishing;
