@@ -98,6 +98,12 @@ const RULES: &[Rule] = &[
         why: "publishing is for try-outs and tests and needs a broker only",
     },
     Rule {
+        folder: "simulation",
+        modules: &["scaling"],
+        crates: Crates::PureStd,
+        why: "a simulation is the law and a model of the world: no files, no clock, no chance but a seed",
+    },
+    Rule {
         folder: "controller",
         modules: &["api", "scaling", "brokers", "workers", "ops", "clock", "contract"],
         crates: ANY,

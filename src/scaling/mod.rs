@@ -46,7 +46,7 @@ mod view;
 pub mod window;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decide::decide;
 pub use state::{Restored, State};
