@@ -6,6 +6,7 @@ pub mod crd;
 pub mod publish;
 pub mod release;
 pub mod run;
+pub mod simulate;
 pub mod status;
 pub mod worker;
 
@@ -41,6 +42,7 @@ enum Command {
     Publish(publish::Args),
     Status(status::Args),
     Release(release::Args),
+    Simulate(Box<simulate::Args>),
     Crd(crd::Args),
 }
 
@@ -48,7 +50,7 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Run(_) | Self::Worker(_) => "info",
-            Self::Publish(_) | Self::Status(_) | Self::Release(_) | Self::Crd(_) => "warn",
+            Self::Publish(_) | Self::Status(_) | Self::Release(_) | Self::Simulate(_) | Self::Crd(_) => "warn",
         }
     }
 }
@@ -74,6 +76,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Publish(args) => publish::run(args).await,
             Command::Status(args) => status::run(args).await,
             Command::Release(args) => release::run(args).await,
+            Command::Simulate(args) => simulate::run(&args),
             Command::Crd(args) => crd::run(args),
         }
     });

@@ -8,6 +8,7 @@ use super::dereference::{self, Found};
 use super::memory::Memory;
 use super::news::News;
 use super::observe::{self, Seen};
+use super::record::record;
 use super::update_status;
 use super::validate::{self, Plan, Refusal, RefusalKind};
 use super::world::PoolKey;
@@ -123,6 +124,8 @@ async fn conclude(
     let next = next_look(&decision, plan, seen, memory, now);
     context.metrics.record(&key.labels(), &decision);
     tell(context, key, &decision, &outcome);
+    let passed = memory.state.as_ref().map(State::passed).unwrap_or_default();
+    record(&mut memory.recorded, key, &found.pool, &decision, passed, seen.observation.workers.len());
     let news = match outcome.refusal.clone() {
         Some(refusal) => News::Refused(refusal),
         None => News::Decided { decision: Box::new(decision), outcome, plan, seen },

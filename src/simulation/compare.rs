@@ -38,6 +38,13 @@ pub struct Pool {
     pub seed: u64,
 }
 
+impl Pool {
+    /// How many tasks one worker holds.
+    pub fn slots(&self) -> u32 {
+        law(self).slots()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contender {
     Law,
@@ -130,14 +137,13 @@ impl Contender {
     }
 
     fn policy(self, trace: &Trace, pool: &Pool, seed: u64) -> Box<dyn Policy> {
-        let law = law(pool);
-        let slots = law.slots();
+        let slots = pool.slots();
         let bounds = (pool.settings.min_replicas, pool.settings.max_replicas);
         let shape = |formula, stop| Box::new(Shape::new(formula, stop, slots, bounds, HPA_WINDOW));
         let by_slots = Formula::Messages { per_pod: f64::from(slots) };
         let kill = Stop::Kill { seed };
         match self {
-            Self::Law => Box::new(law),
+            Self::Law => Box::new(law(pool)),
             Self::Killing => shape(by_slots, kill),
             Self::Draining => shape(by_slots, Stop::Drain),
             Self::MessagesPerPod => shape(Formula::Messages { per_pod: MESSAGES_PER_POD }, kill),

@@ -7,6 +7,7 @@
 //! | file | question |
 //! |---|---|
 //! | [`trace`] | which tasks come when, and how long does each work? |
+//! | [`replay`] | and which came to a pool that was recorded? |
 //! | [`cluster`] | what do a queue and its workers do in between decisions? |
 //! | [`policy`] | who decides how many workers there are, and who of them goes? |
 //! | [`mod@run`], [`outcome`] | what comes of it? |
@@ -19,6 +20,7 @@ pub mod compare;
 pub mod outcome;
 pub mod policy;
 pub mod random;
+pub mod replay;
 pub mod run;
 pub mod trace;
 

@@ -79,6 +79,27 @@ impl Outcome {
         Waits { mean, p50: at(0.5), p95: at(0.95), max: at(1.0) }
     }
 
+    /// When tasks started later than so many seconds after they arrived, or never.
+    pub fn late(&self, trace: &Trace, start_within: f64) -> Vec<Late> {
+        let mut late: Vec<Late> = Vec::new();
+        for (task, wait) in trace.tasks.iter().zip(&self.waits) {
+            let wait = wait.unwrap_or(f64::INFINITY);
+            if wait <= start_within {
+                continue;
+            }
+            let arrives = seconds(task.arrives);
+            match late.last_mut().filter(|last| arrives - last.to <= APART) {
+                Some(last) => {
+                    last.to = arrives;
+                    last.tasks += 1;
+                    last.longest_wait = last.longest_wait.max(wait);
+                }
+                None => late.push(Late { from: arrives, to: arrives, tasks: 1, longest_wait: wait }),
+            }
+        }
+        late
+    }
+
     /// Changes of the number asked for: (seconds, replicas).
     pub fn writes(&self) -> Vec<(f64, u32)> {
         let mut last = 0;
@@ -89,6 +110,19 @@ impl Outcome {
         };
         self.moments.iter().filter_map(changed).collect()
     }
+}
+
+/// Late tasks that arrived further apart than this are told apart, seconds.
+const APART: f64 = 600.0;
+
+/// A while in which tasks waited for too long. Seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Late {
+    /// The first and the last of them arrived.
+    pub from: f64,
+    pub to: f64,
+    pub tasks: usize,
+    pub longest_wait: f64,
 }
 
 /// Seconds.
@@ -117,6 +151,11 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Worker-hours over perfectly packed ones.
+    pub fn packed_ratio(&self) -> f64 {
+        if self.packed_worker_hours > 0.0 { self.worker_hours / self.packed_worker_hours } else { 0.0 }
+    }
+
     /// The mean of several runs of one load; of none, nothing.
     pub(super) fn mean(runs: &[Self]) -> Self {
         let mean = |number: fn(&Self) -> f64| runs.iter().map(number).sum::<f64>() / runs.len().max(1) as f64;
@@ -136,5 +175,36 @@ impl Summary {
             most_workers: mean(|run| run.most_workers),
             starts: mean(|run| run.starts),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(waits: &[f64]) -> Outcome {
+        Outcome { waits: waits.iter().map(|wait| wait.is_finite().then_some(*wait)).collect(), ..Outcome::default() }
+    }
+
+    #[test]
+    fn waits_are_those_that_some_task_had_and_one_that_never_started_waited_for_ever() {
+        let waits: Vec<f64> = (1..=20).map(f64::from).collect();
+        assert_eq!(outcome(&waits).waits(), Waits { mean: 10.5, p50: 10.0, p95: 19.0, max: 20.0 });
+        assert_eq!(outcome(&[1.0, f64::INFINITY]).waits().max, f64::INFINITY);
+        assert_eq!(outcome(&[]).waits(), Waits { mean: 0.0, p50: 0.0, p95: 0.0, max: 0.0 });
+    }
+
+    #[test]
+    fn late_tasks_are_told_by_when_they_came() {
+        let arrivals = [0, 100, 200, 5_000];
+        let trace = Trace::new("four", arrivals.map(|at| Task { arrives: at * 1000, lasts: 1 }).to_vec());
+        let late = outcome(&[61.0, 5.0, 90.0, f64::INFINITY]).late(&trace, 60.0);
+        assert_eq!(
+            late,
+            [
+                Late { from: 0.0, to: 200.0, tasks: 2, longest_wait: 90.0 },
+                Late { from: 5_000.0, to: 5_000.0, tasks: 1, longest_wait: f64::INFINITY },
+            ]
+        );
     }
 }

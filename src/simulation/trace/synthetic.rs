@@ -53,10 +53,20 @@ impl Synthetic {
         Trace::new(self.name(), tasks)
     }
 
+    /// How many tasks it has, about.
+    pub fn expected_tasks(&self) -> f64 {
+        match self.arrivals {
+            Arrivals::Poisson { per_minute } | Arrivals::Diurnal { per_minute } => per_minute / 60.0 * self.lasts,
+            Arrivals::Burst { tasks, every } => f64::from(tasks) * (self.lasts / every.max(1.0)).ceil().max(1.0),
+        }
+    }
+
     fn name(&self) -> String {
         let arrivals = match self.arrivals {
             Arrivals::Poisson { per_minute } => format!("Poisson, {per_minute} tasks a minute"),
-            Arrivals::Burst { tasks, every } => format!("bursts of {tasks} tasks every {:.4} h", every / 3600.0),
+            Arrivals::Burst { tasks, every } => {
+                format!("bursts of {tasks} tasks every {} min", (every / 0.6).round() / 100.0)
+            }
             Arrivals::Diurnal { per_minute } => format!("by day and night, {per_minute} tasks a minute on average"),
         };
         format!("{arrivals}, seed {}", self.seed)
