@@ -110,6 +110,12 @@ const RULES: &[Rule] = &[
         why: "an explanation renders a decision or a status that somebody else has",
     },
     Rule {
+        folder: "simulation",
+        modules: &["scaling"],
+        crates: Crates::PureStd,
+        why: "a simulation is the law and a model of the world: no files, no clock, no chance but a seed",
+    },
+    Rule {
         folder: "controller",
         modules: &["api", "scaling", "brokers", "workers", "ops", "clock", "contract", "explanation"],
         crates: ANY,

@@ -7,6 +7,7 @@ pub mod explain;
 pub mod publish;
 pub mod release;
 pub mod run;
+pub mod simulate;
 pub mod status;
 pub mod worker;
 
@@ -43,6 +44,7 @@ enum Command {
     Status(status::Args),
     Explain(explain::Args),
     Release(release::Args),
+    Simulate(Box<simulate::Args>),
     Crd(crd::Args),
 }
 
@@ -50,7 +52,7 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Run(_) | Self::Worker(_) => "info",
-            Self::Publish(_) | Self::Status(_) | Self::Explain(_) | Self::Release(_) | Self::Crd(_) => "warn",
+            _ => "warn",
         }
     }
 }
@@ -77,6 +79,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Status(args) => status::run(args).await,
             Command::Explain(args) => explain::run(args).await,
             Command::Release(args) => release::run(args).await,
+            Command::Simulate(args) => simulate::run(&args),
             Command::Crd(args) => crd::run(args),
         }
     });
