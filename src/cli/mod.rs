@@ -3,6 +3,7 @@
 //! stdout is data, stderr is messages.
 
 pub mod crd;
+pub mod explain;
 pub mod publish;
 pub mod release;
 pub mod run;
@@ -41,6 +42,7 @@ enum Command {
     Worker(worker::Args),
     Publish(publish::Args),
     Status(status::Args),
+    Explain(explain::Args),
     Release(release::Args),
     Simulate(Box<simulate::Args>),
     Crd(crd::Args),
@@ -50,7 +52,11 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Run(_) | Self::Worker(_) => "info",
+<<<<<<< HEAD
             Self::Publish(_) | Self::Status(_) | Self::Release(_) | Self::Simulate(_) | Self::Crd(_) => "warn",
+=======
+            Self::Publish(_) | Self::Status(_) | Self::Explain(_) | Self::Release(_) | Self::Crd(_) => "warn",
+>>>>>>> main
         }
     }
 }
@@ -75,6 +81,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Worker(args) => worker::run(args).await,
             Command::Publish(args) => publish::run(args).await,
             Command::Status(args) => status::run(args).await,
+            Command::Explain(args) => explain::run(args).await,
             Command::Release(args) => release::run(args).await,
             Command::Simulate(args) => simulate::run(&args),
             Command::Crd(args) => crd::run(args),
