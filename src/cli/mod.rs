@@ -26,7 +26,7 @@ use crate::ops::telemetry::{self, LogFormat};
 pub struct Cli {
     /// Which log lines to write, in the syntax of RUST_LOG. Default: info for run and worker, warn for the others
     #[arg(long, env = "AWP_LOG", value_name = "FILTER", global = true)]
-    log: Option<String>,
+    log_filter: Option<String>,
 
     /// How log lines look
     #[arg(long, env = "AWP_LOG_FORMAT", default_value = "auto", value_enum, global = true)]
@@ -69,7 +69,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    telemetry::init(cli.log_format, cli.log.as_deref().unwrap_or(cli.command.log_filter()))?;
+    telemetry::init(cli.log_format, cli.log_filter.as_deref().unwrap_or(cli.command.log_filter()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         match cli.command {
