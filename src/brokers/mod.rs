@@ -23,6 +23,16 @@ pub enum Source {
     RabbitMq(rabbitmq::Source),
 }
 
+impl Source {
+    /// The same, with nothing to declare.
+    #[must_use]
+    pub fn reading_only(self) -> Self {
+        match self {
+            Self::RabbitMq(source) => Self::RabbitMq(rabbitmq::Source { declare: None, ..source }),
+        }
+    }
+}
+
 /// How closely a pool needs its queue watched now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
@@ -36,7 +46,7 @@ pub struct Interest {
 
 /// The readers of all brokers, as the controller sees them.
 pub trait Brokers: Send + Sync {
-    /// Begins reading `source`; `wake` is notified when the reading, the facts or the gaps change.
+    /// Begins reading `source`; `wake` is notified when the reading, the facts, the gaps or the declaration change.
     /// Reading ends when the subscription is dropped.
     fn subscribe(&self, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription>;
 }
@@ -52,6 +62,10 @@ pub trait Subscription: Send + Sync {
     fn facts(&self) -> Option<QueueFacts>;
     /// Why parts of a known reading are missing or slow.
     fn gaps(&self) -> Gaps;
+    /// What became of what the pool wants declared; `None` where it wants nothing.
+    fn declaration(&self) -> Option<Declaration> {
+        None
+    }
     fn set_interest(&self, interest: Interest);
 }
 
@@ -65,11 +79,26 @@ pub struct QueueFacts {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetterTarget {
-    pub exchange: String,
-    pub routing_key: String,
-    /// The queue where dead letters end, if it could be found.
-    pub queue: Option<String>,
+pub enum DeadLetterTarget {
+    /// AMQP: what is published to.
+    Exchange {
+        exchange: String,
+        routing_key: String,
+        /// The queue where dead letters end, if it could be found.
+        queue: Option<String>,
+    },
+    /// A queue's URL or a topic's name.
+    Queue(String),
+}
+
+impl DeadLetterTarget {
+    /// Where dead letters end, in words for people, if it could be found.
+    pub fn queue(&self) -> Option<&str> {
+        match self {
+            Self::Exchange { queue, .. } => queue.as_deref(),
+            Self::Queue(queue) => Some(queue),
+        }
+    }
 }
 
 /// Why a part cannot be had, each with the remedy in its message; `None` = nothing is wrong.
@@ -88,15 +117,34 @@ pub struct Gaps {
     pub facts: Option<Unknown>,
 }
 
+/// What became of a wish for queues and exchanges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declaration {
+    /// Not tried yet.
+    Pending,
+    /// All of it is there.
+    Ready,
+    /// Why it is not.
+    Refused(Unknown),
+}
+
 /// One broker identity that is read now, for metrics and people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerStatus {
+    /// `rabbitmq`, `sqs` or `kafka`.
+    pub kind: &'static str,
     /// Without credentials.
-    pub uri: String,
+    pub address: String,
     /// Pools that read from it.
     pub subscriptions: usize,
-    /// Why its AMQP side fails: the breaker is open and attempts back off.
-    pub amqp: Option<Unknown>,
-    /// The same for its management API.
-    pub management: Option<Unknown>,
+    /// What fails: breakers that are open, whose attempts back off.
+    pub trouble: Vec<Trouble>,
+}
+
+/// One way to a broker that fails now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// `amqp`, `management`: static, safe as a metric label.
+    pub side: &'static str,
+    pub why: Unknown,
 }

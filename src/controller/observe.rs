@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::Context;
+use super::broker;
 use super::dereference::Found;
 use super::memory::{Memory, Queue};
 use super::pods::{self, PrefetchHistory};
@@ -15,7 +16,7 @@ use super::times;
 use super::validate::Plan;
 use super::world::PoolKey;
 use crate::api::names::{annotations, reasons};
-use crate::brokers::{Gaps, Interest, QueueFacts};
+use crate::brokers::{Declaration, Gaps, Interest, QueueFacts};
 use crate::scaling::observation::{ErrorClass, Observation, QueueCounts, QueueReading, Unknown, Worker};
 use crate::scaling::time::Timestamp;
 
@@ -38,6 +39,8 @@ pub struct Seen {
     pub facts: Option<QueueFacts>,
     /// Why parts of the reading are missing.
     pub gaps: Gaps,
+    /// What became of what the pool wants declared.
+    pub declaration: Option<Declaration>,
     /// Other pools on the same queue.
     pub sharing: Vec<PoolKey>,
     pub history: PrefetchHistory,
@@ -65,16 +68,17 @@ pub fn observe(
     let queue = subscribe(context, plan, memory, now);
     queue.subscription.set_interest(interest);
     let (facts, gaps) = (queue.subscription.facts(), queue.subscription.gaps());
+    let declaration = queue.subscription.declaration();
     let waited = now.since(queue.since);
     let reading = match queue.subscription.latest() {
         Some(reading) => over_a_doubt(reading, &mut queue.empty, now),
         None if waited < FACTS_PATIENCE => return None,
         None => unread(),
     };
-    if workers.is_empty() && facts.is_none() && plan.management && waited < FACTS_PATIENCE {
+    if workers.is_empty() && facts.is_none() && plan.tells_facts && waited < FACTS_PATIENCE {
         return None;
     }
-    let queue_key = siblings::queue_key(&found.pool).unwrap_or_default();
+    let queue_key = broker::queue_key(&found.pool.spec.broker).unwrap_or_default();
     let (share, sharing) = siblings::share(context, &queue_key, key);
     let replicas = found.deployment.as_deref().map(|deployment| replicas(deployment, memory));
     let observation = Arc::new(Observation {
@@ -83,7 +87,7 @@ pub fn observe(
         replicas,
         workers,
     });
-    Some(Seen { observation, facts, gaps, sharing, history })
+    Some(Seen { observation, facts, gaps, declaration, sharing, history })
 }
 
 fn subscribe<'a>(context: &Context, plan: &Plan, memory: &'a mut Memory, now: Timestamp) -> &'a mut Queue {

@@ -46,8 +46,7 @@ pub(super) fn decide_telling(
     let now = if now.0.is_finite() && now >= state.now { now } else { state.now };
     let first = state.reading.is_none();
     state.now = now;
-    let before = state.recall(&observation.workers);
-    let mut known = before.clone();
+    let mut known = state.recall(&observation.workers);
     let out_of_memory = learn(&mut state, &mut known, settings, observation, now);
 
     let q = state.memory.bytes(first_task_memory(settings));
@@ -94,14 +93,14 @@ pub(super) fn decide_telling(
     }
     if view.trust == Trust::Known || plan.granted > fleet.active() {
         let ceilings = caps::ceilings(settings, &fleet, single, refused);
-        plan.cap(&ceilings, &fleet, view.resumable(settings.drain));
+        plan.cap(&ceilings, settings, &fleet, view.resumable(settings.drain));
     }
     // On a queue that is not known nothing shrinks, a manual hold included.
     if view.trust != Trust::Known && plan.granted < fleet.active() {
         plan.set("hold", Bound::Hold, fleet.active(), || "nothing shrinks while the queue is not known".to_owned());
     }
     let applied = act(&mut known, settings, observation, &view, &plan);
-    state.keep(&observation.workers, &before, &known);
+    state.keep(&observation.workers, &known);
     let decision = record(&state, settings, &view, &holding, plan, applied, out_of_memory);
     (state, decision)
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::belief::{Belief, Outline};
-use crate::brokers::{Interest, QueueFacts};
+use super::declare::Wish;
+use crate::brokers::{Declaration, Interest, QueueFacts};
 use crate::scaling::observation::{Counted, QueueReading};
 use crate::scaling::time::Timestamp;
 
@@ -49,6 +50,8 @@ pub struct Subscriber {
     pub interest: Interest,
     /// Named by the pool; `None` = found from the queue's settings.
     pub dead_letter_queue: Option<String>,
+    /// What it wants declared.
+    pub wish: Option<Wish>,
     /// What it was last woken for.
     pub said: (Outline, Option<u64>),
 }
@@ -75,6 +78,24 @@ impl Watched {
         }
     }
 
+    /// Not while a pool is about to create it: it would only be found missing.
+    pub fn is_looked_at_on(&self, lane: Lane) -> bool {
+        let mut wishes = self.subscribers.values().filter_map(|subscriber| subscriber.wish.as_ref());
+        self.lane == lane && (self.belief.is_answering() || !wishes.any(Wish::is_first))
+    }
+
+    /// Whether there is something to declare because the queue was found missing.
+    pub fn missing(&mut self, now: Timestamp) -> bool {
+        let wishes = self.subscribers.values_mut().filter_map(|subscriber| subscriber.wish.as_mut());
+        wishes.fold(false, |any, wish| wish.missing(now) || any)
+    }
+
+    pub fn facts(&self, id: u64) -> Option<QueueFacts> {
+        let wish = || self.subscribers.get(&id)?.wish.as_ref();
+        let declared = || wish().filter(|wish| *wish.outcome() == Declaration::Ready);
+        self.facts.clone().or_else(|| declared().map(|wish| wish.declare.facts()))
+    }
+
     pub fn is_relaxed(&self) -> bool {
         self.subscribers.values().all(|subscriber| subscriber.interest.relaxed)
     }
@@ -85,7 +106,7 @@ impl Watched {
     }
 
     fn dead_letter_queue<'a>(&'a self, subscriber: &'a Subscriber) -> Option<&'a str> {
-        let found = || self.facts.as_ref()?.dead_letter.as_ref()?.queue.as_deref();
+        let found = || self.facts.as_ref()?.dead_letter.as_ref()?.queue();
         subscriber.dead_letter_queue.as_deref().or_else(found)
     }
 
@@ -137,7 +158,7 @@ mod tests {
 
     fn pool(interest: Interest, dead_letter_queue: Option<&str>) -> Subscriber {
         let dead_letter_queue = dead_letter_queue.map(str::to_owned);
-        Subscriber { wake: Arc::default(), interest, dead_letter_queue, said: <_>::default() }
+        Subscriber { wake: Arc::default(), interest, dead_letter_queue, wish: None, said: <_>::default() }
     }
 
     fn watched(pools: Vec<Subscriber>) -> Watched {
@@ -178,8 +199,11 @@ mod tests {
     fn each_pool_sees_the_depth_of_the_dead_letter_queue_it_names_or_that_the_settings_lead_to() {
         let mut watched = watched(vec![pool(Interest::default(), None), pool(Interest::default(), Some("mine"))]);
         watched.belief.declared(3, 1, NOW);
-        let target =
-            DeadLetterTarget { exchange: String::new(), routing_key: String::new(), queue: Some("found".to_owned()) };
+        let target = DeadLetterTarget::Exchange {
+            exchange: String::new(),
+            routing_key: String::new(),
+            queue: Some("found".to_owned()),
+        };
         watched.facts = Some(QueueFacts { dead_letter: Some(target), queue_type: None });
         let counted = |count| Counted { count, at: NOW };
         let depths = Depths::from([("found".to_owned(), counted(5)), ("mine".to_owned(), counted(7))]);

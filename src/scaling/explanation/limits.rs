@@ -39,7 +39,7 @@ pub(super) fn of(settings: &Settings, decision: &Decision, trace: &Trace) -> Vec
     limits.extend(trace.ceilings.iter().map(|ceiling| Limit {
         name: step_name(ceiling.bound),
         workers: ceiling.growth,
-        detail: ceiling.detail.clone(),
+        detail: ceiling.detail(settings),
         binds: binds(ceiling.bound),
     }));
     limits
