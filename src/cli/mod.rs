@@ -2,6 +2,7 @@
 //!
 //! stdout is data, stderr is messages.
 
+pub mod check;
 pub mod crd;
 pub mod explain;
 pub mod publish;
@@ -42,6 +43,7 @@ enum Command {
     Publish(publish::Args),
     Status(status::Args),
     Explain(explain::Args),
+    Check(check::Args),
     Release(release::Args),
     Crd(crd::Args),
 }
@@ -50,7 +52,12 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Run(_) | Self::Worker(_) => "info",
-            Self::Publish(_) | Self::Status(_) | Self::Explain(_) | Self::Release(_) | Self::Crd(_) => "warn",
+            Self::Publish(_)
+            | Self::Status(_)
+            | Self::Explain(_)
+            | Self::Check(_)
+            | Self::Release(_)
+            | Self::Crd(_) => "warn",
         }
     }
 }
@@ -76,6 +83,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Publish(args) => publish::run(args).await,
             Command::Status(args) => status::run(args).await,
             Command::Explain(args) => explain::run(args).await,
+            Command::Check(args) => check::run(args).await,
             Command::Release(args) => release::run(args).await,
             Command::Crd(args) => crd::run(args),
         }
