@@ -5,6 +5,8 @@
 //! that started it ends, also when that is killed.
 
 pub mod base;
+pub mod bench;
+pub mod changes;
 pub mod control_plane;
 pub mod demo;
 pub mod install;
@@ -12,7 +14,6 @@ pub mod kwok;
 pub mod operator;
 pub mod process_node;
 pub mod rabbitmq;
-pub mod reaction;
 pub mod replicas;
 
 pub use control_plane::{Access, ControlPlane, control_plane};
