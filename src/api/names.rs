@@ -22,6 +22,8 @@ pub mod annotations {
     pub const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
     /// Read by Karpenter; `"true"` keeps a node with the pod.
     pub const DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
+    /// On a pool, by its owner: `"true"` writes its readings to the operator's log.
+    pub const RECORD: &str = "agentworkers.io/record";
     /// On the pool's ConfigMap: which prefetch workers were started with, and when.
     pub const PREFETCH_HISTORY: &str = "agentworkers.io/prefetch-history";
 }
@@ -118,6 +120,8 @@ pub mod conditions {
     pub const SCALING_LIMITED: &str = "ScalingLimited";
     pub const DRAINING: &str = "Draining";
     pub const NO_DEAD_LETTER_TARGET: &str = "NoDeadLetterTarget";
+    /// What the pool wants declared is there; absent where it wants nothing.
+    pub const TOPOLOGY_DECLARED: &str = "TopologyDeclared";
 }
 
 /// Reasons of conditions and events: `PascalCase`, static.
@@ -151,6 +155,9 @@ pub mod reasons {
     // BacklogKnown
     pub const READ: &str = "Read";
     pub const NOT_READ_YET: &str = "NotReadYet";
+
+    // TopologyDeclared
+    pub const DECLARED: &str = "Declared";
 
     // events
     pub const SCALED_UP: &str = "ScaledUp";

@@ -3,9 +3,11 @@
 //! stdout is data, stderr is messages.
 
 pub mod crd;
+pub mod explain;
 pub mod publish;
 pub mod release;
 pub mod run;
+pub mod simulate;
 pub mod status;
 pub mod worker;
 
@@ -40,7 +42,9 @@ enum Command {
     Worker(worker::Args),
     Publish(publish::Args),
     Status(status::Args),
+    Explain(explain::Args),
     Release(release::Args),
+    Simulate(Box<simulate::Args>),
     Crd(crd::Args),
 }
 
@@ -48,7 +52,7 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Run(_) | Self::Worker(_) => "info",
-            Self::Publish(_) | Self::Status(_) | Self::Release(_) | Self::Crd(_) => "warn",
+            _ => "warn",
         }
     }
 }
@@ -73,7 +77,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Worker(args) => worker::run(args).await,
             Command::Publish(args) => publish::run(args).await,
             Command::Status(args) => status::run(args).await,
+            Command::Explain(args) => explain::run(args).await,
             Command::Release(args) => release::run(args).await,
+            Command::Simulate(args) => simulate::run(&args),
             Command::Crd(args) => crd::run(args),
         }
     });

@@ -14,10 +14,10 @@ use super::secrets::Secrets;
 use super::siblings;
 use super::world::PoolKey;
 use crate::api::names::reasons;
-use crate::api::{AgentWorkerPool, duration, parsed, quantity};
+use crate::api::{AgentWorkerPool, AgentWorkerPoolSpec, duration, parsed, quantity};
 use crate::brokers::{DeadLetterTarget, Source};
 use crate::scaling::prefetch::prefetch;
-use crate::scaling::settings::{Prefetch, Settings};
+use crate::scaling::settings::{Mode, Prefetch, Settings};
 
 /// Why a pool cannot be worked with now. No replica is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,27 +76,33 @@ pub fn validate(
 ) -> Result<Plan, Refusal> {
     check_owner(context, key, found, spec)?;
     let pod = worker_pod(found, spec)?;
-    let containers = pod.map(|pod| pod.containers.as_slice()).unwrap_or_default();
-    let container_memory = memory_container(spec, containers).and_then(pods::container_memory);
-    let sidecars = pod.and_then(|pod| pod.init_containers.as_deref()).unwrap_or_default();
-    let worker_memory = pods::worker_memory(containers, sidecars).filter(|_| !containers.is_empty());
-    let settings = found
-        .pool
-        .spec
-        .settings(container_memory, worker_memory)
-        .map_err(|invalid| Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string()))?;
-    check_memory(&settings)?;
+    let settings = settings(&found.pool.spec, spec, pod)?;
     let dead_letter_queue = spec.dead_letter_queue.as_deref();
-    let reading = broker::reading(&spec.broker, dead_letter_queue, Secrets { memory, namespace: &key.namespace })?;
+    let reading = broker::reading(spec, Secrets { memory, namespace: &key.namespace })?;
+    // Paused writes nothing, at the broker as little as here.
+    let paused = settings.mode == Mode::Paused;
     Ok(Plan {
         contract: contract(spec, reading.environment),
-        source: reading.source,
+        source: if paused { reading.source.reading_only() } else { reading.source },
         settings,
         status_port: spec.status_port,
         dead_letter: dead_letter_queue.map(|queue| broker::dead_letter_target(&spec.broker, queue)),
         tells_facts: reading.tells_facts,
         remedies: reading.remedies,
     })
+}
+
+/// The law's settings of a pool whose workers are pods like `pod`; `None` = not to be seen.
+pub fn settings(spec: &AgentWorkerPoolSpec, pool: &parsed::Pool, pod: Option<&PodSpec>) -> Result<Settings, Refusal> {
+    let containers = pod.map(|pod| pod.containers.as_slice()).unwrap_or_default();
+    let container_memory = memory_container(pool, containers).and_then(pods::container_memory);
+    let sidecars = pod.and_then(|pod| pod.init_containers.as_deref()).unwrap_or_default();
+    let worker_memory = pods::worker_memory(containers, sidecars).filter(|_| !containers.is_empty());
+    let settings = spec
+        .settings(container_memory, worker_memory)
+        .map_err(|invalid| Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string()))?;
+    check_memory(&settings)?;
+    Ok(settings)
 }
 
 /// A container that cannot hold one task would be killed by it, again and again.

@@ -1,5 +1,6 @@
 //! What it costs when nothing happens.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
@@ -25,6 +26,8 @@ pub struct Rest {
     /// Requests other than watches that are renewed.
     pub api_requests: usize,
     pub api_writes: usize,
+    /// By verb and resource.
+    pub api_written: BTreeMap<String, usize>,
     pub declares_per_second: f64,
     pub management_requests_per_second: f64,
 }
@@ -83,9 +86,16 @@ pub async fn look(
         api_server_connections: to(api_server_port),
         api_requests: requests.iter().filter(|request| request.verb != "watch").count(),
         api_writes: writes.len(),
+        api_written: count(writes.iter().map(|write| format!("{} {}", write.verb, write.resource))),
         declares_per_second: received as f64 / declare_length(name_length) as f64 / began.elapsed().as_secs_f64(),
         management_requests_per_second: (requests_after - before.1) as f64 / counted_for,
     })
+}
+
+fn count(kinds: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    kinds.for_each(|kind| *counts.entry(kind).or_insert(0) += 1);
+    counts
 }
 
 /// Bytes of a passive `queue.declare` (AMQP 0-9-1, 1.7.2.1): a frame's head and end, the method, a reserved short, the
