@@ -74,6 +74,10 @@ impl Operator {
         Ok(Self { spec, admin, log: server.log().to_owned(), server: Mutex::new(server), scratch })
     }
 
+    pub async fn pid(&self) -> Result<u32> {
+        self.server.lock().await.pid()
+    }
+
     /// Ends it as a crash would.
     pub async fn kill(&self) -> Result<()> {
         self.server.lock().await.kill().await

@@ -4,6 +4,7 @@ mod admin;
 mod amqp;
 mod http;
 mod node;
+mod traffic;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
