@@ -7,6 +7,7 @@
 pub mod backoff;
 pub mod rabbitmq;
 mod registry;
+pub mod sqs;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub use registry::{Live, live};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     RabbitMq(rabbitmq::Source),
+    Sqs(sqs::Source),
 }
 
 /// How closely a pool needs its queue watched now.
@@ -59,7 +61,7 @@ pub trait Subscription: Send + Sync {
 pub struct QueueFacts {
     /// Where the queue's own settings or policy send dead letters.
     pub dead_letter: Option<DeadLetterTarget>,
-    /// The broker's word for its type: `quorum`, `classic`.
+    /// The broker's word for its type: `quorum`, `classic`, `standard`, `fifo`.
     pub queue_type: Option<String>,
 }
 
@@ -118,7 +120,7 @@ pub struct BrokerStatus {
 /// One way to a broker that fails now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// `amqp`, `management`: static, safe as a metric label.
+    /// `amqp`, `management`, `api`: static, safe as a metric label.
     pub side: &'static str,
     pub why: Unknown,
 }

@@ -46,6 +46,7 @@ use crate::clock::Clock;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::workers::WorkerClient;
+use broker::AwsPolicy;
 use siblings::Siblings;
 use world::{Touch, World};
 
@@ -64,6 +65,7 @@ pub struct Parts {
     pub readiness: Readiness,
     /// Namespaces to watch.
     pub namespaces: BTreeSet<String>,
+    pub aws: AwsPolicy,
 }
 
 /// What every pass can use.
@@ -78,6 +80,7 @@ pub struct Context {
     pub world: World,
     pub touch: Touch,
     pub siblings: RwLock<Siblings>,
+    pub aws: AwsPolicy,
 }
 
 /// Runs until `stop`.
@@ -100,6 +103,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
         world,
         touch,
         siblings: RwLock::default(),
+        aws: parts.aws,
     };
     dispatcher::run(Arc::new(context), touched, stop).await;
 }
