@@ -50,8 +50,14 @@ const RULES: &[Rule] = &[
         why: "what a worker and the operator say to each other belongs to neither",
     },
     Rule {
+        folder: "net",
+        modules: &[],
+        crates: Crates::Not(KUBERNETES),
+        why: "names, addresses and TLS are the same for every client",
+    },
+    Rule {
         folder: "amqp",
-        modules: &["clock", "scaling::time"],
+        modules: &["net"],
         crates: Crates::Not(KUBERNETES),
         why: "the AMQP connection is shared by readers and workers and knows neither",
     },
@@ -63,7 +69,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "brokers",
-        modules: &["scaling::observation", "scaling::time", "clock", "amqp", "aws"],
+        modules: &["scaling::observation", "scaling::time", "clock", "amqp", "aws", "net"],
         crates: Crates::Not(KUBERNETES),
         why: "readers know the vocabulary of observations, not the law, Kubernetes or who asks",
     },
@@ -93,7 +99,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "runtime",
-        modules: &["amqp", "aws", "clock", "contract", "api::names", "ops", "scaling::time"],
+        modules: &["amqp", "aws", "clock", "contract", "api::names", "net", "ops", "scaling::time"],
         crates: Crates::Not(KUBERNETES),
         why: "a worker runs without Kubernetes",
     },

@@ -14,7 +14,7 @@ use super::times;
 use super::validate::Plan;
 use super::world::PoolKey;
 use crate::api::names::{annotations, reasons};
-use crate::brokers::{Gaps, Interest, QueueFacts};
+use crate::brokers::{Declaration, Gaps, Interest, QueueFacts};
 use crate::scaling::observation::{ErrorClass, Observation, QueueCounts, QueueReading, Unknown, Worker};
 use crate::scaling::time::Timestamp;
 
@@ -37,6 +37,8 @@ pub struct Seen {
     pub facts: Option<QueueFacts>,
     /// Why parts of the reading are missing.
     pub gaps: Gaps,
+    /// What became of what the pool wants declared.
+    pub declaration: Option<Declaration>,
     /// Other pools on the same queue.
     pub sharing: Vec<PoolKey>,
     pub history: PrefetchHistory,
@@ -64,6 +66,7 @@ pub fn observe(
     let queue = subscribe(context, plan, memory, now);
     queue.subscription.set_interest(interest);
     let (facts, gaps) = (queue.subscription.facts(), queue.subscription.gaps());
+    let declaration = queue.subscription.declaration();
     let waited = now.since(queue.since);
     let reading = match queue.subscription.latest() {
         Some(reading) => over_a_doubt(reading, &mut queue.empty, now),
@@ -82,7 +85,7 @@ pub fn observe(
         replicas,
         workers,
     };
-    Some(Seen { observation, facts, gaps, sharing, history })
+    Some(Seen { observation, facts, gaps, declaration, sharing, history })
 }
 
 fn subscribe<'a>(context: &Context, plan: &Plan, memory: &'a mut Memory, now: Timestamp) -> &'a mut Queue {

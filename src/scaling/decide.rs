@@ -34,8 +34,7 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
     let now = if now.0.is_finite() && now >= state.now { now } else { state.now };
     let first = state.reading.is_none();
     state.now = now;
-    let before = state.recall(&observation.workers);
-    let mut known = before.clone();
+    let mut known = state.recall(&observation.workers);
     let out_of_memory = learn(&mut state, &mut known, settings, observation, now);
 
     let q = state.memory.bytes(first_task_memory(settings));
@@ -79,14 +78,14 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
         let refused = state.refused.is_some_and(|at| now.since(at) < REFUSAL_REMEMBERED);
         let single = counts.is_some_and(|counts| counts.single_active_consumer);
         let ceilings = caps::ceilings(settings, &fleet, single, refused);
-        plan.cap(&ceilings, &fleet, view.resumable(settings.drain));
+        plan.cap(&ceilings, settings, &fleet, view.resumable(settings.drain));
     }
     // On a queue that is not known nothing shrinks, a manual hold included.
     if view.trust != Trust::Known && plan.granted < fleet.active() {
         plan.set("hold", Bound::Hold, fleet.active(), || "nothing shrinks while the queue is not known".to_owned());
     }
     let applied = act(&mut known, settings, observation, &view, &plan);
-    state.keep(&observation.workers, &before, &known);
+    state.keep(&observation.workers, &known);
     let decision = record(&state, settings, &view, &holding, plan, applied, out_of_memory);
     (state, decision)
 }

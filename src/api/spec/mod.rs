@@ -10,7 +10,10 @@ mod broker;
 mod scaling;
 mod worker;
 
-pub use broker::{AwsCredentials, AwsSecretRef, Broker, Credentials, RabbitMq, SecretRef, Sqs, Tls, TlsSecretRef};
+pub use broker::{
+    AwsCredentials, AwsSecretRef, Binding, Broker, Credentials, Declare, DeclaredDeadLetter, QueueType, RabbitMq, SecretRef, Sqs, Tls,
+    TlsSecretRef,
+};
 pub use scaling::{AutoPrefetch, DeadLetter, Drain, Fallback, Mode, Prefetch, Scaling};
 pub use worker::{TargetRef, Worker};
 

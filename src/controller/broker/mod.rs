@@ -10,7 +10,7 @@ use super::build::SecretKeys;
 use super::secrets::Secrets;
 use super::validate::Refusal;
 use super::world::PoolKey;
-use crate::api::parsed::{Broker, WorkerLogin};
+use crate::api::parsed::{Broker, Pool, WorkerLogin};
 use crate::api::spec;
 use crate::brokers::{DeadLetterTarget, Source};
 
@@ -69,10 +69,10 @@ pub fn secrets(broker: &Broker) -> Vec<&String> {
 }
 
 /// How to read, and what workers are told.
-pub fn reading(broker: &Broker, dead_letter_queue: Option<&str>, asker: &Asker<'_>) -> Result<Reading, Refusal> {
-    match broker {
-        Broker::RabbitMq(rabbitmq) => rabbitmq::reading(rabbitmq, dead_letter_queue, asker.secrets),
-        Broker::Sqs(sqs) => sqs::reading(sqs, dead_letter_queue, asker),
+pub fn reading(pool: &Pool, asker: &Asker<'_>) -> Result<Reading, Refusal> {
+    match &pool.broker {
+        Broker::RabbitMq(rabbitmq) => rabbitmq::reading(rabbitmq, pool, asker.secrets),
+        Broker::Sqs(sqs) => sqs::reading(sqs, pool, asker),
     }
 }
 

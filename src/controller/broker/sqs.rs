@@ -2,7 +2,7 @@
 
 use super::{Asker, Environment, Reading, Remedies};
 use crate::api::names::{env, reasons, secret_keys};
-use crate::api::parsed::{Access, AwsKeys, Sqs};
+use crate::api::parsed::{Access, AwsKeys, Pool, Sqs};
 use crate::api::spec;
 use crate::aws::{Identity, Keys, Login};
 use crate::brokers::{Source, sqs};
@@ -19,7 +19,7 @@ pub fn secrets(sqs: &Sqs) -> Vec<&String> {
     sqs.keys().map(|keys| &keys.secret).into_iter().collect()
 }
 
-pub fn reading(sqs: &Sqs, dead_letter: Option<&str>, asker: &Asker<'_>) -> Result<Reading, Refusal> {
+pub fn reading(sqs: &Sqs, pool: &Pool, asker: &Asker<'_>) -> Result<Reading, Refusal> {
     let login = login(sqs, asker)?;
     let mut fixed = vec![
         (env::BROKER, "sqs".to_owned()),
@@ -34,7 +34,7 @@ pub fn reading(sqs: &Sqs, dead_letter: Option<&str>, asker: &Asker<'_>) -> Resul
         source: Source::Sqs(sqs::Source {
             broker: Identity { region: sqs.region.clone(), endpoint: sqs.endpoint.clone(), login },
             queue: sqs.queue_url.clone(),
-            dead_letter_queue: dead_letter.map(str::to_owned),
+            dead_letter_queue: pool.dead_letter_queue.clone(),
         }),
     })
 }

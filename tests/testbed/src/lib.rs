@@ -1,5 +1,5 @@
 //! Real servers for tests and the demo, on loopback, without root or a container engine: a Kubernetes control plane,
-//! RabbitMQ, ElasticMQ (for Amazon SQS), and nodes.
+//! RabbitMQ, Apache Kafka, ElasticMQ (for Amazon SQS), and nodes.
 //!
 //! Their programs come from `testbed install` (`make testbed`), once per machine. Every server ends when the process
 //! that started it ends, also when that is killed.
@@ -8,6 +8,7 @@ pub mod base;
 pub mod control_plane;
 pub mod demo;
 pub mod install;
+pub mod kafka;
 pub mod kwok;
 pub mod operator;
 pub mod process_node;
@@ -17,6 +18,7 @@ pub mod replicas;
 pub mod sqs;
 
 pub use control_plane::{Access, ControlPlane, control_plane};
+pub use kafka::{Kafka, kafka};
 pub use kwok::Kwok;
 pub use operator::Operator;
 pub use process_node::ProcessNode;

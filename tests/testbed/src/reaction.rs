@@ -43,9 +43,8 @@ pub struct Args {
 
 pub async fn run(args: Args) -> Result<()> {
     let mut interrupts = Interrupts::listen()?;
-    let servers = async {
-        futures::try_join!(Place::choose(std::env::var_os("KUBECONFIG")), broker::start(args.broker))
-    };
+    let servers =
+        async { futures::try_join!(Place::choose(std::env::var_os("KUBECONFIG")), broker::start(args.broker)) };
     let (place, broker) = interrupts.or(Box::pin(servers)).await?;
     let measured = on_stage(&args, &place, &*broker, &mut interrupts).await;
     place.leave().await?;

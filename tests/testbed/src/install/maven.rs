@@ -8,6 +8,9 @@ use anyhow::{Context, Result, bail};
 use super::step::{self, Step};
 use crate::base::cache::Cache;
 
+/// The plug-in at a fixed version: what Maven brings by default differs by machine.
+const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+
 /// Artifacts at fixed versions.
 #[derive(Clone, Copy, Debug)]
 pub struct Artifacts {
@@ -29,7 +32,9 @@ impl Artifacts {
             bail!("{name} is not installed yet: run `make testbed` (or `testbed install --only {name}`)");
         }
         if !step::exists("java") {
-            bail!("{name} needs Java 17 or newer: install a JRE, on Debian with: sudo apt-get install default-jre-headless");
+            bail!(
+                "{name} needs Java 17 or newer: install a JRE, on Debian with: sudo apt-get install default-jre-headless"
+            );
         }
         Ok(folder)
     }
@@ -62,7 +67,7 @@ impl Artifacts {
     fn copy_into(&self, work: &Path) -> Result<()> {
         std::fs::write(work.join("pom.xml"), self.project()?)?;
         let mut maven = Command::new("mvn");
-        maven.args(["--batch-mode", "--quiet", "dependency:copy-dependencies", "-DincludeScope=runtime"]);
+        maven.args(["--batch-mode", "--quiet", "-DincludeScope=runtime", COPY]);
         maven.arg(format!("-DoutputDirectory={}", work.join("jars").display())).current_dir(work);
         Step::new(format!("{} by Maven", self.name)).run(&maven).map(drop)
     }

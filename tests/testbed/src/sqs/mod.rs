@@ -87,13 +87,13 @@ impl Sqs {
             bail!("ElasticMQ runs already");
         }
         let java = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dconfig.file=elasticmq.conf"];
-        let spec = Spec::new("elasticmq", "java")
-            .args(java)
-            .args(["-cp", &format!("{}/*", self.jars.display()), "org.elasticmq.server.Main"]);
+        let spec = Spec::new("elasticmq", "java").args(java).args([
+            "-cp",
+            &format!("{}/*", self.jars.display()),
+            "org.elasticmq.server.Main",
+        ]);
         let mut server = Server::start(&spec, &self.scratch)?;
-        server
-            .ready_when(START_LIMIT, async || self.call("ListQueues", &json!({})).await.map(drop))
-            .await?;
+        server.ready_when(START_LIMIT, async || self.call("ListQueues", &json!({})).await.map(drop)).await?;
         *running = Some(server);
         Ok(())
     }
