@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod contract;
 pub mod controller;
+pub mod explanation;
 pub mod net;
 pub mod ops;
 pub mod publishing;

@@ -110,8 +110,14 @@ const RULES: &[Rule] = &[
         why: "publishing is for try-outs and tests and needs a broker only",
     },
     Rule {
+        folder: "explanation",
+        modules: &["api", "scaling"],
+        crates: Crates::Not(&["kube"]),
+        why: "an explanation renders a decision or a status that somebody else has",
+    },
+    Rule {
         folder: "controller",
-        modules: &["api", "scaling", "brokers", "workers", "ops", "clock", "contract"],
+        modules: &["api", "scaling", "brokers", "workers", "ops", "clock", "contract", "explanation"],
         crates: ANY,
         why: "the controller reaches workers through `workers` only, and no command line",
     },

@@ -53,6 +53,15 @@ pub struct State {
     pub(super) prefetch: Option<u32>,
     /// The cluster last refused a pod then.
     pub(super) refused: Option<Timestamp>,
+    pub(super) learned: Learned,
+}
+
+/// When each estimate last learned something.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Learned {
+    pub duration: Option<Timestamp>,
+    pub startup: Option<Timestamp>,
+    pub memory: Option<Timestamp>,
 }
 
 /// The counts of the last usable reading.
@@ -134,6 +143,7 @@ impl State {
             workers: Arc::default(),
             prefetch: None,
             refused: None,
+            learned: Learned::default(),
         }
     }
 

@@ -47,9 +47,8 @@ impl TryFrom<&spec::Declare> for Declare {
                 queue: name("deadLetter.queue", &to.queue)?,
             })
         });
-        let ttl = |text: &String| {
-            duration::parse(text).map_err(|error| Invalid::new(field("messageTtl"), error.to_string()))
-        };
+        let ttl =
+            |text: &String| duration::parse(text).map_err(|error| Invalid::new(field("messageTtl"), error.to_string()));
         Ok(Self {
             queue_type,
             max_priority: declare.max_priority,

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::belief::Belief;
 use super::Source;
+use super::belief::Belief;
 use super::declare::Wish;
 use super::errors;
 use super::watched::{Depths, Lane, Subscriber, Watched};

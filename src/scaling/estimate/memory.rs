@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::Evidence;
+
 const MIB: f64 = 1024.0 * 1024.0;
 /// The first bucket ends here; small, because a task may be a thin wrapper around a model call.
 const FIRST_BUCKET: f64 = 16.0 * MIB;
@@ -106,6 +108,11 @@ impl TaskMemory {
     pub fn bytes(&self, guess: u64) -> u64 {
         let guess = self.restored.unwrap_or(guess as f64);
         self.percentile(guess).max(self.raised) as u64
+    }
+
+    /// Tasks that count.
+    pub fn evidence(&self) -> Evidence {
+        Evidence { samples: self.weights.iter().sum(), restored: self.restored.is_some() }
     }
 
     fn percentile(&self, guess: f64) -> f64 {

@@ -39,12 +39,25 @@ pub struct DeadLetter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The pool's own queue: its arguments must be these.
-    Queue { name: String, arguments: Vec<(&'static str, Value)> },
+    Queue {
+        name: String,
+        arguments: Vec<(&'static str, Value)>,
+    },
     /// A queue that others may have made: any will do.
-    SharedQueue { name: String, arguments: Vec<(&'static str, Value)> },
+    SharedQueue {
+        name: String,
+        arguments: Vec<(&'static str, Value)>,
+    },
     /// The same; the kind is for a new one.
-    Exchange { name: String, kind: ExchangeKind },
-    Bind { queue: String, exchange: String, routing_key: String },
+    Exchange {
+        name: String,
+        kind: ExchangeKind,
+    },
+    Bind {
+        queue: String,
+        exchange: String,
+        routing_key: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +167,11 @@ mod tests {
             bindings: ["research.#", "deep.#"]
                 .map(|key| Binding { exchange: "tasks".into(), routing_key: key.into() })
                 .to_vec(),
-            dead_letter: Some(DeadLetter { exchange: "dlx".into(), routing_key: "failed".into(), queue: "dead".into() }),
+            dead_letter: Some(DeadLetter {
+                exchange: "dlx".into(),
+                routing_key: "failed".into(),
+                queue: "dead".into(),
+            }),
         }
     }
 

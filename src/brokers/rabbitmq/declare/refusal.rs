@@ -103,10 +103,7 @@ mod tests {
 
     #[test]
     fn a_difference_names_the_argument_and_both_values() {
-        let arguments = vec![
-            ("x-queue-type", Value::Text("quorum".into())),
-            ("x-message-ttl", Value::Number(300_000)),
-        ];
+        let arguments = vec![("x-queue-type", Value::Text("quorum".into())), ("x-message-ttl", Value::Number(300_000))];
         for (text, said) in [
             (
                 "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': received '300000' but current is '60000'",
@@ -144,10 +141,8 @@ mod tests {
 
     #[test]
     fn a_missing_permission_is_named_with_what_it_is_needed_on() {
-        let queue = Step::Queue {
-            name: "work".into(),
-            arguments: vec![("x-dead-letter-exchange", Value::Text("dlx".into()))],
-        };
+        let queue =
+            Step::Queue { name: "work".into(), arguments: vec![("x-dead-letter-exchange", Value::Text("dlx".into()))] };
         let exchange = Step::Exchange { name: "tasks".into(), kind: super::super::plan::ExchangeKind::Topic };
         let bind = Step::Bind { queue: "work".into(), exchange: "tasks".into(), routing_key: "k".into() };
         for (step, word, said) in [
