@@ -52,11 +52,7 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Run(_) | Self::Worker(_) => "info",
-<<<<<<< HEAD
-            Self::Publish(_) | Self::Status(_) | Self::Release(_) | Self::Simulate(_) | Self::Crd(_) => "warn",
-=======
-            Self::Publish(_) | Self::Status(_) | Self::Explain(_) | Self::Release(_) | Self::Crd(_) => "warn",
->>>>>>> main
+            _ => "warn",
         }
     }
 }
