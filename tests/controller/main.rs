@@ -16,6 +16,7 @@ mod outages;
 mod owned;
 mod pool;
 mod quiet;
+mod record;
 mod refusals;
 mod restarts;
 mod shrink;
