@@ -94,17 +94,13 @@ pub fn validate(
     })
 }
 
-/// The law's settings, with the memory that the workers' pod allows.
-pub fn settings(
-    written: &AgentWorkerPoolSpec,
-    spec: &parsed::Pool,
-    pod: Option<&PodSpec>,
-) -> Result<Settings, Refusal> {
+/// The law's settings of a pool whose workers are pods like `pod`; `None` = not to be seen.
+pub fn settings(spec: &AgentWorkerPoolSpec, pool: &parsed::Pool, pod: Option<&PodSpec>) -> Result<Settings, Refusal> {
     let containers = pod.map(|pod| pod.containers.as_slice()).unwrap_or_default();
-    let container_memory = memory_container(spec, containers).and_then(pods::container_memory);
+    let container_memory = memory_container(pool, containers).and_then(pods::container_memory);
     let sidecars = pod.and_then(|pod| pod.init_containers.as_deref()).unwrap_or_default();
     let worker_memory = pods::worker_memory(containers, sidecars).filter(|_| !containers.is_empty());
-    let settings = written
+    let settings = spec
         .settings(container_memory, worker_memory)
         .map_err(|invalid| Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string()))?;
     check_memory(&settings)?;

@@ -37,17 +37,16 @@ pub(super) struct Asked {
 }
 
 impl Plan {
-    fn starting_at(wanted: u32, detail: String) -> Self {
+    fn starting_at(step: &'static str, wanted: u32, detail: String) -> Self {
         // Most decisions have no more steps.
         let mut steps = Vec::with_capacity(4);
-        steps.push(Step { name: "law", replicas: wanted, detail });
+        steps.push(Step { name: step, replicas: wanted, detail });
         Self { wanted, granted: wanted, bound: Bound::Demand, steps, limited: false, spare: Shed::default() }
     }
 
     /// The number as it stands.
     pub fn hold(active: u32, bound: Bound, detail: String) -> Self {
-        let steps = vec![Step { name: "hold", replicas: active, detail }];
-        Self { bound, steps, ..Self::starting_at(active, String::new()) }
+        Self { bound, ..Self::starting_at("hold", active, detail) }
     }
 
     /// A person says how many: the law is only shown.
@@ -99,7 +98,7 @@ pub(super) fn by_law(settings: &Settings, fleet: &Fleet<'_>, asked: &Asked, deta
     let (active, demand) = (fleet.active(), asked.demand);
     let grown = workers_for(fleet, demand.slots - slots, asked);
     let spare_now = victims::spare(fleet, demand.slots);
-    let mut plan = Plan::starting_at((active - spare_now.count()).saturating_add(grown), detail);
+    let mut plan = Plan::starting_at("law", (active - spare_now.count()).saturating_add(grown), detail);
 
     // The window holds up, it never makes a pool grow.
     let held = demand.slots.max(asked.window.min(slots));

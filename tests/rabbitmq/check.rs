@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use awp::brokers::Source;
 use awp::brokers::check::{Expected, Outcome, Step, check};
 use awp::brokers::rabbitmq::{self as broker, Identity};
-use awp::brokers::Source;
 use awp_testbed::base::pki::Authority;
 use awp_testbed::rabbitmq::User;
 use awp_testbed::{RabbitMq, rabbitmq};

@@ -10,6 +10,7 @@ mod check;
 mod connections;
 mod counts;
 mod dead_letters;
+mod declare;
 mod hostile;
 mod logins;
 mod many;
