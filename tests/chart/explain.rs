@@ -10,6 +10,9 @@ use std::time::Duration;
 use awp_testbed::base::wait;
 use awp_testbed::operator::{Operator, Options, install_chart};
 use awp_testbed::{Access, ControlPlane};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -55,12 +58,14 @@ async fn the_charts_role_is_enough_for_asking_through_the_proxy() {
     service(&cluster, &namespace, admin).await;
     let asker = asker(&cluster, &namespace).await;
 
+    let mut missing = Value::Null;
     let told = wait::until("the operator answers through the proxy", Duration::from_secs(60), async || {
         let told = explained(&asker, &namespace, "research").await;
+        missing = told["missing"].clone();
         Ok((told["source"] == "Operator").then_some(told))
     })
     .await
-    .unwrap_or_else(|error| panic!("{error:#}\n{}", operator.log()));
+    .unwrap_or_else(|error| panic!("{error:#}\n{missing:#}\n{}", operator.log()));
     assert_eq!((&told["namespace"], &told["pool"]), (&json!(namespace), &json!("research")), "{told:#}");
     assert_eq!(told["reading"]["unknown"]["reason"], "BrokerUnreachable", "{told:#}");
 
@@ -104,24 +109,28 @@ fn pool(namespace: &str) -> Value {
     })
 }
 
-/// The chart's Service. There is no pod for its selector here: its endpoint is written by hand.
+/// The chart's Service, and a pod for its selector: the API server proxies only to addresses of pods. The operator
+/// that answers there is a process of the test.
 async fn service(cluster: &Access, namespace: &str, admin: SocketAddr) {
     let rendered = objects(&[]);
     let mut service = (*of_kind(&rendered, "Service").first().unwrap()).clone();
     service["metadata"]["namespace"] = json!(namespace);
-    service["spec"].as_object_mut().unwrap().remove("selector");
     apply(cluster, &service).await;
-    apply(
-        cluster,
-        &json!({
-            "apiVersion": "v1", "kind": "Endpoints", "metadata": { "name": "awp-metrics", "namespace": namespace },
-            "subsets": [{
-                "addresses": [{ "ip": admin.ip().to_string() }],
-                "ports": [{ "name": "metrics", "port": admin.port() }],
-            }],
-        }),
-    )
-    .await;
+    // Pods of nodes that do not exist are in no endpoints.
+    apply(cluster, &json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": "nowhere" } })).await;
+    let ports = json!([{ "name": "admin", "containerPort": admin.port() }]);
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "name": "awp-0", "namespace": namespace, "labels": service["spec"]["selector"] },
+        "spec": { "nodeName": "nowhere", "containers": [{ "name": "operator", "image": "awp", "ports": ports }] },
+    });
+    apply(cluster, &pod).await;
+    let ip = admin.ip().to_string();
+    let ready = json!([{ "type": "Ready", "status": "True" }]);
+    let status =
+        json!({ "status": { "phase": "Running", "podIP": ip, "podIPs": [{ "ip": ip }], "conditions": ready } });
+    let pods: Api<Pod> = Api::namespaced(cluster.admin(), namespace);
+    pods.patch_status("awp-0", &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
 }
 
 /// Somebody who may see pools, and explanations by the chart's Role.
