@@ -7,6 +7,8 @@
 mod api_server;
 mod autoscalers;
 mod bounds;
+mod check;
+mod cli;
 mod explain;
 mod look;
 mod modes;
