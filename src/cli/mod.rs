@@ -2,6 +2,7 @@
 //!
 //! stdout is data, stderr is messages.
 
+pub mod check;
 pub mod crd;
 pub mod explain;
 pub mod publish;
@@ -26,7 +27,7 @@ use crate::ops::telemetry::{self, LogFormat};
 pub struct Cli {
     /// Which log lines to write, in the syntax of RUST_LOG. Default: info for run and worker, warn for the others
     #[arg(long, env = "AWP_LOG", value_name = "FILTER", global = true)]
-    log: Option<String>,
+    log_filter: Option<String>,
 
     /// How log lines look
     #[arg(long, env = "AWP_LOG_FORMAT", default_value = "auto", value_enum, global = true)]
@@ -43,6 +44,7 @@ enum Command {
     Publish(publish::Args),
     Status(status::Args),
     Explain(explain::Args),
+    Check(check::Args),
     Release(release::Args),
     Simulate(Box<simulate::Args>),
     Crd(crd::Args),
@@ -69,7 +71,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    telemetry::init(cli.log_format, cli.log.as_deref().unwrap_or(cli.command.log_filter()))?;
+    telemetry::init(cli.log_format, cli.log_filter.as_deref().unwrap_or(cli.command.log_filter()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         match cli.command {
@@ -78,6 +80,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Publish(args) => publish::run(args).await,
             Command::Status(args) => status::run(args).await,
             Command::Explain(args) => explain::run(args).await,
+            Command::Check(args) => check::run(args).await,
             Command::Release(args) => release::run(args).await,
             Command::Simulate(args) => simulate::run(&args),
             Command::Crd(args) => crd::run(args),

@@ -157,7 +157,7 @@ impl Contender {
 }
 
 fn law(pool: &Pool) -> Law {
-    let manner = Manner { interval: pool.interval, sight: pool.sight, ..Manner::default() };
+    let manner = Manner { sight: pool.sight, ..Manner::default() };
     Law::new(pool.settings.clone(), manner, (!pool.new).then_some(pool.startup.1))
 }
 

@@ -1,11 +1,11 @@
 //! The law of the cluster: `scaling::decide`, the very same, in the loop.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Decided, Order, Policy};
-use crate::scaling::arrivals::Arrivals;
 use crate::scaling::decision::{Backlog, Decision, Estimates};
-use crate::scaling::law::Terms;
+use crate::scaling::explanation::{Inputs, explain};
 use crate::scaling::observation::{
     Counted, CountedByWorker, Observation, QueueCounts, QueueReading, Report, Worker, WorkerPhase, WorkerState,
 };
@@ -32,8 +32,6 @@ pub enum Sight {
 /// The law's own choices beside the pool's settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Manner {
-    /// Seconds between decisions.
-    pub interval: f64,
     pub sight: Sight,
     /// Draining workers resume for waiting tasks though no growth is wanted. Off only to measure what it is worth.
     pub eager_resume: bool,
@@ -43,7 +41,7 @@ pub struct Manner {
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { interval: 2.0, sight: Sight::Exact, eager_resume: true, restart_every: None }
+        Self { sight: Sight::Exact, eager_resume: true, restart_every: None }
     }
 }
 
@@ -167,28 +165,10 @@ impl Law {
     }
 
     /// No growth is wanted, and workers would resume all the same.
-    fn only_eager(&self, decision: &Decision, observation: &Observation, cluster: &Cluster<'_>) -> bool {
-        let slots = f64::from(self.slots);
-        let (mut c0, mut n) = (0.0, 0.0);
-        for pod in cluster.pods().iter().filter(|pod| pod.mode == Mode::Active) {
-            c0 += slots;
-            n += f64::from(pod.in_flight());
-        }
-        let absent = self.replicas.saturating_sub(observation.workers.len() as u32);
-        let mut queue = Arrivals::default();
-        for task in cluster.queue() {
-            queue.arrive(timestamp(task.arrives), 1);
-        }
-        let terms = Terms {
-            in_flight: n,
-            slots: c0 + f64::from(absent) * slots,
-            task_duration: decision.estimates.task_duration,
-            startup: decision.estimates.startup,
-            interval: self.manner.interval,
-            start_within: self.settings.start_within,
-            free_slots: 0.0,
-        };
-        terms.demand(&queue, timestamp(cluster.now())).short <= 0.0
+    fn only_eager(&self, observation: &Observation, now: Timestamp) -> bool {
+        let (state, settings) = (self.state.clone(), self.settings.clone());
+        let inputs = Inputs { state, settings, observation: Arc::new(observation.clone()), at: now };
+        explain(&inputs).law.is_some_and(|law| law.demand.short <= 0.0)
     }
 
     /// What the ReplicaSet makes of the new number: it creates what is missing, and deletes what is too much by
@@ -214,8 +194,7 @@ impl Policy for Law {
         let observation = self.observe(cluster);
         self.restarted(&observation, now, cluster.now());
         let (state, mut decision) = decide(&self.state, &self.settings, &observation, now);
-        if !self.manner.eager_resume && !decision.resume.is_empty() && self.only_eager(&decision, &observation, cluster)
-        {
+        if !self.manner.eager_resume && !decision.resume.is_empty() && self.only_eager(&observation, now) {
             decision.resume.clear();
         }
         self.state = state;

@@ -29,7 +29,7 @@ fn law(drain: DrainSupport) -> Settings {
 
 /// A pool that was never seen before, decided on every second.
 fn start(trace: &Trace, settings: Settings, manner: Manner) -> (Outcome, Restarts) {
-    let mut law = Law::new(settings, Manner { interval: 1.0, ..manner }, None);
+    let mut law = Law::new(settings, manner, None);
     let outcome = run(trace, CONDITIONS, 1000, &mut law);
     (outcome, law.restarts())
 }

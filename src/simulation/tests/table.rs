@@ -66,7 +66,7 @@ impl Row {
     #[track_caller]
     fn check(self, set: Set) {
         let Some(trace) = trace(set) else { return };
-        let manner = Manner { interval: self.interval, eager_resume: self.eager_resume, ..Manner::default() };
+        let manner = Manner { eager_resume: self.eager_resume, ..Manner::default() };
         let mut law = Law::new(self.settings(), manner, Some(self.startup));
         let startup = (millis(self.startup), millis(self.startup));
         let conditions = Conditions { slots: self.slots, startup, dispatch: self.dispatch, grace: 0, seed: 0 };

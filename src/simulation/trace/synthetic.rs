@@ -67,7 +67,7 @@ impl Synthetic {
             Arrivals::Burst { tasks, every } => {
                 format!("bursts of {tasks} tasks every {} min", (every / 0.6).round() / 100.0)
             }
-            Arrivals::Diurnal { per_minute } => format!("by day and night, {per_minute} tasks a minute on average"),
+            Arrivals::Diurnal { per_minute } => format!("day and night, {per_minute} tasks a minute on average"),
         };
         format!("{arrivals}, seed {}", self.seed)
     }

@@ -66,7 +66,7 @@ impl Operator {
         let scratch = Scratch::new("operator")?;
         let admin = ports::free()?;
         let spec = Spec::new("operator", &options.binary)
-            .args(["run", "--log", &options.log, "--log-format", "json"])
+            .args(["run", "--log-filter", &options.log, "--log-format", "json"])
             .args(["--namespace", &options.namespace, "--admin", &format!("127.0.0.1:{admin}")])
             .envs([("KUBECONFIG", kubeconfig)]);
         let mut server = Server::start(&spec, &scratch)?;
