@@ -104,8 +104,20 @@ const RULES: &[Rule] = &[
         why: "publishing is for try-outs and tests and needs a broker only",
     },
     Rule {
+        folder: "simulation",
+        modules: &["scaling"],
+        crates: Crates::PureStd,
+        why: "a simulation is the law and a model of the world: no files, no clock, no chance but a seed",
+    },
+    Rule {
+        folder: "explanation",
+        modules: &["api", "scaling"],
+        crates: Crates::Not(&["kube"]),
+        why: "an explanation renders a decision or a status that somebody else has",
+    },
+    Rule {
         folder: "controller",
-        modules: &["api", "scaling", "brokers", "workers", "ops", "clock", "contract"],
+        modules: &["api", "scaling", "brokers", "workers", "ops", "clock", "contract", "explanation"],
         crates: ANY,
         why: "the controller reaches workers through `workers` only, and no command line",
     },

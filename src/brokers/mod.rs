@@ -5,6 +5,7 @@
 //! their own, so a slow or dead broker delays no other.
 
 pub mod backoff;
+pub mod check;
 pub mod rabbitmq;
 mod registry;
 

@@ -20,11 +20,13 @@ pub mod conditions;
 pub mod dereference;
 pub mod dispatcher;
 pub mod events;
+pub mod explanations;
 pub mod memory;
 pub mod news;
 pub mod observe;
 pub mod pods;
 pub mod reconcile;
+pub mod record;
 pub mod reports;
 pub mod secrets;
 pub mod siblings;
@@ -46,6 +48,7 @@ use crate::clock::Clock;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::workers::WorkerClient;
+use explanations::Explanations;
 use siblings::Siblings;
 use world::{Touch, World};
 
@@ -62,6 +65,7 @@ pub struct Parts {
     pub workers: Arc<dyn WorkerClient>,
     pub metrics: Arc<Metrics>,
     pub readiness: Readiness,
+    pub explanations: Arc<Explanations>,
     /// Namespaces to watch.
     pub namespaces: BTreeSet<String>,
 }
@@ -74,6 +78,7 @@ pub struct Context {
     pub brokers: Arc<dyn Brokers>,
     pub workers: Arc<dyn WorkerClient>,
     pub metrics: Arc<Metrics>,
+    pub explanations: Arc<Explanations>,
     pub recorder: Recorder,
     pub world: World,
     pub touch: Touch,
@@ -96,6 +101,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
         brokers: parts.brokers,
         workers: parts.workers,
         metrics: parts.metrics,
+        explanations: parts.explanations,
         recorder,
         world,
         touch,

@@ -1,5 +1,7 @@
 //! Step 3: the queue and the workers as the law sees them.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -33,7 +35,7 @@ const DOUBT_PATIENCE: f64 = 12.0;
 /// An observation, and what only status needs besides.
 #[derive(Debug)]
 pub struct Seen {
-    pub observation: Observation,
+    pub observation: Arc<Observation>,
     pub facts: Option<QueueFacts>,
     /// Why parts of the reading are missing.
     pub gaps: Gaps,
@@ -79,12 +81,12 @@ pub fn observe(
     let queue_key = broker::queue_key(&found.pool.spec.broker).unwrap_or_default();
     let (share, sharing) = siblings::share(context, &queue_key, key);
     let replicas = found.deployment.as_deref().map(|deployment| replicas(deployment, memory));
-    let observation = Observation {
+    let observation = Arc::new(Observation {
         queue: scaled(reading, share, &workers),
         growth_refused: growth_refused(found, &pods, now),
         replicas,
         workers,
-    };
+    });
     Some(Seen { observation, facts, gaps, declaration, sharing, history })
 }
 

@@ -7,6 +7,7 @@ mod configuration;
 mod http;
 mod neighbourhood;
 mod node;
+mod traffic;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -106,6 +106,10 @@ impl Node {
         Ok(())
     }
 
+    pub async fn pid(&self) -> Result<u32> {
+        self.server.lock().await.as_ref().context("the RabbitMQ node does not run")?.pid()
+    }
+
     pub async fn stop(&self) -> Result<()> {
         self.server.lock().await.take().context("the RabbitMQ node does not run")?.stop().await
     }
