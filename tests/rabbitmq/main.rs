@@ -8,6 +8,7 @@
 
 mod cluster;
 mod connections;
+mod cost;
 mod counts;
 mod dead_letters;
 mod declare;
