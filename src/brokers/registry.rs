@@ -6,8 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
+<<<<<<< HEAD
 use super::metrics::Requests;
 use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, rabbitmq};
+=======
+use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, rabbitmq, sqs};
+use crate::aws;
+>>>>>>> main
 use crate::clock::Clock;
 use crate::scaling::observation::{QueueReading, Unknown};
 
@@ -21,10 +26,17 @@ pub fn live(clock: Clock, jitter: fn() -> f64) -> Live {
     Live {
         clock,
         jitter,
+<<<<<<< HEAD
         looks_per_second: LOOKS_PER_SECOND,
         requests: Arc::default(),
         pollers: Mutex::default(),
         loads: Mutex::default(),
+=======
+        pollers: Mutex::default(),
+        loads: Mutex::default(),
+        accounts: Mutex::default(),
+        queues: Mutex::default(),
+>>>>>>> main
     }
 }
 
@@ -35,6 +47,8 @@ pub struct Live {
     requests: Arc<Requests>,
     pollers: Mutex<HashMap<rabbitmq::Identity, Weak<rabbitmq::Poller>>>,
     loads: Mutex<HashMap<String, Weak<rabbitmq::Load>>>,
+    accounts: Mutex<HashMap<aws::Identity, Weak<sqs::Account>>>,
+    queues: Mutex<HashMap<(aws::Identity, String), Weak<sqs::Poller>>>,
 }
 
 impl fmt::Debug for Live {
@@ -48,10 +62,11 @@ impl Brokers for Live {
         match source {
             Source::RabbitMq(source) => match source.check() {
                 Ok(()) => self.rabbitmq(&source.broker).subscribe(source, wake),
-                Err(why) => {
-                    wake.notify_one();
-                    Box::new(Refused(why))
-                }
+                Err(why) => refused(why, &wake),
+            },
+            Source::Sqs(source) => match source.check() {
+                Ok(()) => self.sqs(&source).subscribe(source.dead_letter_queue, wake),
+                Err(why) => refused(why, &wake),
             },
         }
     }
@@ -80,6 +95,7 @@ impl Live {
         let pollers = self.pollers.lock().unwrap_or_else(PoisonError::into_inner);
         let living = pollers.values().filter_map(Weak::upgrade);
         let mut status: Vec<BrokerStatus> = living.map(|poller| poller.status()).collect();
+        status.extend(sqs::status(self.accounts.lock().unwrap_or_else(PoisonError::into_inner).values()));
         status.sort_by(|a, b| a.address.cmp(&b.address));
         status
     }
@@ -90,6 +106,18 @@ impl Live {
         let load = shared(&self.loads, &broker, new);
         shared(&self.pollers, identity, || rabbitmq::Poller::start(identity, load, self.clock, self.jitter))
     }
+
+    fn sqs(&self, source: &sqs::Source) -> Arc<sqs::Poller> {
+        let identity = &source.broker;
+        let account = shared(&self.accounts, identity, || sqs::Account::new(identity, self.clock, self.jitter));
+        let key = (identity.clone(), source.queue.clone());
+        shared(&self.queues, &key, || sqs::Poller::start(account, &source.queue, self.clock, self.jitter))
+    }
+}
+
+fn refused(why: Unknown, wake: &Notify) -> Box<dyn Subscription> {
+    wake.notify_one();
+    Box::new(Refused(why))
 }
 
 /// The subscription to what cannot be asked for: it only says why.

@@ -7,6 +7,7 @@
 mod api_server;
 mod autoscalers;
 mod bounds;
+mod declare;
 mod explain;
 mod look;
 mod modes;

@@ -23,7 +23,7 @@ const STANDING: u64 = 100;
 const WORKERS: u32 = 10;
 
 /// Longer than anything said of the queue is remembered.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(22);
 
 #[tokio::test]
 async fn with_short_ticks_no_failure_of_the_cluster_is_read_as_an_empty_queue() {
@@ -95,7 +95,7 @@ async fn outlive(options: Options) {
     for pool in pools.iter() {
         pool.watching.ready(pool.messages).await;
     }
-    tokio::time::sleep(Duration::from_secs(12)).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
     over.store(true, Ordering::Relaxed);
     guard.await.unwrap();
     assert!(looks.load(Ordering::Relaxed) > 1_000, "too few looks to say anything");

@@ -22,10 +22,17 @@ fn template_of(pool: Pool) -> Template {
     }
 }
 
+fn rabbitmq_of(broker: Broker) -> RabbitMq {
+    match broker {
+        Broker::RabbitMq(rabbitmq) => rabbitmq,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn the_smallest_pool_gets_the_documented_defaults() {
     let pool = parse(&[]).unwrap();
-    let Broker::RabbitMq(rabbitmq) = &pool.broker;
+    let rabbitmq = rabbitmq_of(pool.broker.clone());
     assert_eq!((rabbitmq.uri.as_str(), rabbitmq.queue.as_str()), ("amqp://rabbitmq", "tasks"));
     assert_eq!((pool.status_port, pool.task_timeout, pool.drain_timeout), (None, 1800.0, 1800.0));
     assert_eq!(pool.dead_letter_queue, None);
@@ -35,9 +42,9 @@ fn the_smallest_pool_gets_the_documented_defaults() {
 
 #[test]
 fn a_bare_slash_at_the_end_of_the_address_is_taken_off() {
-    let Broker::RabbitMq(rabbitmq) = parse(&[("amqp://rabbitmq", "amqp://rabbitmq:5672/")]).unwrap().broker;
+    let rabbitmq = rabbitmq_of(parse(&[("amqp://rabbitmq", "amqp://rabbitmq:5672/")]).unwrap().broker);
     assert_eq!(rabbitmq.uri, "amqp://rabbitmq:5672");
-    let Broker::RabbitMq(rabbitmq) = parse(&[("amqp://rabbitmq", "amqp://rabbitmq/agents")]).unwrap().broker;
+    let rabbitmq = rabbitmq_of(parse(&[("amqp://rabbitmq", "amqp://rabbitmq/agents")]).unwrap().broker);
     assert_eq!(rabbitmq.uri, "amqp://rabbitmq/agents");
 }
 
@@ -54,9 +61,9 @@ fn workers_log_in_as_the_operator_unless_they_have_a_login() {
     let broker = ("queues:", "credentials: { secretRef: { name: reader, usernameKey: user } }, queues:");
     let reader =
         Login { secret: "reader".into(), username_key: "user".into(), password_key: secret_keys::PASSWORD.into() };
-    assert_eq!(template_of(parse(&[broker]).unwrap()).login, Some(reader));
+    assert_eq!(template_of(parse(&[broker]).unwrap()).login, Some(WorkerLogin::Password(reader)));
     let worker = ("worker: {", "worker: { credentials: { secretRef: { name: own } },");
-    assert_eq!(template_of(parse(&[broker, worker]).unwrap()).login.unwrap().secret, "own");
+    assert_eq!(template_of(parse(&[broker, worker]).unwrap()).login.unwrap().secret(), "own");
 }
 
 #[test]
