@@ -9,6 +9,7 @@ mod autoscalers;
 mod bounds;
 mod check;
 mod cli;
+mod declare;
 mod explain;
 mod look;
 mod modes;
