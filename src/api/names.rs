@@ -55,11 +55,13 @@ pub mod env {
     pub const STATUS_ADDRESS: &str = "AWP_STATUS_ADDRESS";
     pub const DEAD_LETTER_EXCHANGE: &str = "AWP_DEAD_LETTER_EXCHANGE";
     pub const DEAD_LETTER_ROUTING_KEY: &str = "AWP_DEAD_LETTER_ROUTING_KEY";
+    /// SQS: a queue's URL; Kafka: a topic.
+    pub const DEAD_LETTER: &str = "AWP_DEAD_LETTER";
     pub const TASK_TIMEOUT: &str = "AWP_TASK_TIMEOUT";
     pub const CONTROL_KEYS_DIR: &str = "AWP_CONTROL_KEYS_DIR";
 
     /// What a pod template must not set by itself: a value of the user's would lie to the worker.
-    pub const OWNED: [&str; 14] = [
+    pub const OWNED: [&str; 15] = [
         POOL,
         NAMESPACE,
         POD,
@@ -72,6 +74,7 @@ pub mod env {
         STATUS_ADDRESS,
         DEAD_LETTER_EXCHANGE,
         DEAD_LETTER_ROUTING_KEY,
+        DEAD_LETTER,
         TASK_TIMEOUT,
         CONTROL_KEYS_DIR,
     ];

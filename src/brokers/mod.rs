@@ -64,11 +64,26 @@ pub struct QueueFacts {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetterTarget {
-    pub exchange: String,
-    pub routing_key: String,
-    /// The queue where dead letters end, if it could be found.
-    pub queue: Option<String>,
+pub enum DeadLetterTarget {
+    /// AMQP: what is published to.
+    Exchange {
+        exchange: String,
+        routing_key: String,
+        /// The queue where dead letters end, if it could be found.
+        queue: Option<String>,
+    },
+    /// A queue's URL or a topic's name.
+    Queue(String),
+}
+
+impl DeadLetterTarget {
+    /// Where dead letters end, in words for people, if it could be found.
+    pub fn queue(&self) -> Option<&str> {
+        match self {
+            Self::Exchange { queue, .. } => queue.as_deref(),
+            Self::Queue(queue) => Some(queue),
+        }
+    }
 }
 
 /// Why a part cannot be had, each with the remedy in its message; `None` = nothing is wrong.
@@ -90,12 +105,20 @@ pub struct Gaps {
 /// One broker identity that is read now, for metrics and people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerStatus {
+    /// `rabbitmq`, `sqs` or `kafka`.
+    pub kind: &'static str,
     /// Without credentials.
-    pub uri: String,
+    pub address: String,
     /// Pools that read from it.
     pub subscriptions: usize,
-    /// Why its AMQP side fails: the breaker is open and attempts back off.
-    pub amqp: Option<Unknown>,
-    /// The same for its management API.
-    pub management: Option<Unknown>,
+    /// What fails: breakers that are open, whose attempts back off.
+    pub trouble: Vec<Trouble>,
+}
+
+/// One way to a broker that fails now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// `amqp`, `management`: static, safe as a metric label.
+    pub side: &'static str,
+    pub why: Unknown,
 }

@@ -45,12 +45,12 @@ impl Brokers for Live {
 }
 
 impl Live {
-    /// Every identity that is read now, in the order of their URIs.
+    /// Every identity that is read now, in the order of their addresses.
     pub fn status(&self) -> Vec<BrokerStatus> {
         let pollers = self.pollers.lock().unwrap_or_else(PoisonError::into_inner);
         let living = pollers.values().filter_map(Weak::upgrade);
         let mut status: Vec<BrokerStatus> = living.map(|poller| poller.status()).collect();
-        status.sort_by(|a, b| a.uri.cmp(&b.uri));
+        status.sort_by(|a, b| a.address.cmp(&b.address));
         status
     }
 

@@ -9,9 +9,11 @@ use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec};
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
+use super::broker::Environment;
 use super::pods::PrefetchHistory;
 use crate::api::AgentWorkerPool;
-use crate::api::names::{annotations, env, labels, owned, pod};
+use crate::api::names::{annotations, env, labels, owned, pod, secret_keys};
+use crate::api::parsed::Login;
 use crate::brokers::DeadLetterTarget;
 
 /// What a worker needs to know to do its job.
@@ -19,12 +21,10 @@ use crate::brokers::DeadLetterTarget;
 pub struct WorkerContract {
     /// The consumer's container.
     pub container: String,
-    /// `amqp[s]://host:port/vhost`, never credentials.
-    pub uri: String,
-    pub queue: String,
-    /// `None`: the worker tries RabbitMQ's own default login.
+    /// What is told of the broker.
+    pub environment: Environment,
+    /// `None`: the worker uses what the broker's client does without a login.
     pub credentials: Option<SecretKeys>,
-    pub tls_secret: Option<String>,
     pub status_port: Option<u16>,
     /// As the user wrote it: `25m`.
     pub task_timeout: String,
@@ -32,11 +32,23 @@ pub struct WorkerContract {
     pub drain_timeout: f64,
 }
 
+/// Keys of a Secret as files in a folder of the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretKeys {
     pub secret: String,
-    pub username_key: String,
-    pub password_key: String,
+    /// Key and file name. A pod does not start while one is missing.
+    pub files: Vec<(String, &'static str)>,
+}
+
+impl SecretKeys {
+    /// A user name and a password.
+    pub fn login(login: &Login) -> Self {
+        let files = vec![
+            (login.username_key.clone(), secret_keys::USERNAME),
+            (login.password_key.clone(), secret_keys::PASSWORD),
+        ];
+        Self { secret: login.secret.clone(), files }
+    }
 }
 
 /// Seconds between the end of the drain and SIGKILL: a task that ends at the last moment still has to be
@@ -106,24 +118,22 @@ fn environment(pool: &AgentWorkerPool, contract: &WorkerContract) -> Vec<Value> 
     let value = |name: &str, value: &str| json!({ "name": name, "value": value });
     let field = |name: &str, path: &str| json!({ "name": name, "valueFrom": { "fieldRef": { "apiVersion": "v1", "fieldPath": path } } });
     let configured = |name: &str| json!({ "name": name, "valueFrom": { "configMapKeyRef": { "name": config, "key": name, "optional": true } } });
+    let broker = &contract.environment;
     let mut variables = vec![
         value(env::POOL, &pool.name_any()),
         field(env::NAMESPACE, "metadata.namespace"),
         field(env::POD, "metadata.name"),
         field(env::POD_IP, "status.podIP"),
-        value(env::BROKER, "rabbitmq"),
-        value(env::URI, &contract.uri),
-        value(env::QUEUE, &contract.queue),
-        configured(env::PREFETCH),
-        configured(env::DEAD_LETTER_EXCHANGE),
-        configured(env::DEAD_LETTER_ROUTING_KEY),
-        value(env::TASK_TIMEOUT, &contract.task_timeout),
-        value(env::CONTROL_KEYS_DIR, pod::CONTROL_KEYS_MOUNT),
     ];
+    variables.extend(broker.fixed.iter().map(|(name, text)| value(name, text)));
+    variables.push(configured(env::PREFETCH));
+    variables.extend(broker.configured.iter().map(|name| configured(name)));
+    variables.push(value(env::TASK_TIMEOUT, &contract.task_timeout));
+    variables.push(value(env::CONTROL_KEYS_DIR, pod::CONTROL_KEYS_MOUNT));
     if contract.credentials.is_some() {
         variables.push(value(env::CREDENTIALS_DIR, pod::CREDENTIALS_MOUNT));
     }
-    if contract.tls_secret.is_some() {
+    if broker.tls_secret.is_some() {
         variables.push(value(env::TLS_DIR, pod::TLS_MOUNT));
     }
     if let Some(port) = contract.status_port {
@@ -136,10 +146,11 @@ fn volumes(pool: &AgentWorkerPool, contract: &WorkerContract) -> Vec<Value> {
     let mut volumes = vec![json!({ "name": pod::CONTROL_KEYS_VOLUME, "configMap": {
             "name": owned::control_keys(&pool.name_any()), "optional": true } })];
     if let Some(keys) = &contract.credentials {
-        volumes.push(json!({ "name": pod::CREDENTIALS_VOLUME, "secret": { "secretName": keys.secret, "items": [
-            { "key": keys.username_key, "path": "username" }, { "key": keys.password_key, "path": "password" } ] } }));
+        let items: Vec<Value> = keys.files.iter().map(|(key, path)| json!({ "key": key, "path": path })).collect();
+        volumes
+            .push(json!({ "name": pod::CREDENTIALS_VOLUME, "secret": { "secretName": keys.secret, "items": items } }));
     }
-    if let Some(secret) = &contract.tls_secret {
+    if let Some(secret) = &contract.environment.tls_secret {
         volumes.push(json!({ "name": pod::TLS_VOLUME, "secret": { "secretName": secret } }));
     }
     volumes
@@ -151,7 +162,7 @@ fn mounts(contract: &WorkerContract) -> Vec<Value> {
     if contract.credentials.is_some() {
         mounts.push(mount(pod::CREDENTIALS_VOLUME, pod::CREDENTIALS_MOUNT));
     }
-    if contract.tls_secret.is_some() {
+    if contract.environment.tls_secret.is_some() {
         mounts.push(mount(pod::TLS_VOLUME, pod::TLS_MOUNT));
     }
     mounts
@@ -165,9 +176,13 @@ pub fn config_map(
     dead_letter: Option<&DeadLetterTarget>,
 ) -> Value {
     let mut data = json!({ env::PREFETCH: prefetch.to_string() });
-    if let Some(target) = dead_letter {
-        data[env::DEAD_LETTER_EXCHANGE] = json!(target.exchange);
-        data[env::DEAD_LETTER_ROUTING_KEY] = json!(target.routing_key);
+    match dead_letter {
+        Some(DeadLetterTarget::Exchange { exchange, routing_key, .. }) => {
+            data[env::DEAD_LETTER_EXCHANGE] = json!(exchange);
+            data[env::DEAD_LETTER_ROUTING_KEY] = json!(routing_key);
+        }
+        Some(DeadLetterTarget::Queue(queue)) => data[env::DEAD_LETTER] = json!(queue),
+        None => {}
     }
     let mut metadata = owned_metadata(pool, &owned::config_map(&pool.name_any()));
     metadata["annotations"] = json!({ annotations::PREFETCH_HISTORY: history.to_string() });

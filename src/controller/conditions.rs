@@ -137,10 +137,7 @@ fn decided(decision: &Decision, plan: &Plan, seen: &Seen, memory: &mut Memory, n
         when(flags.scale_down_blind, types::SCALE_DOWN_BLIND, &|| {
             let gap = seen.gaps.by_worker.as_ref().or(seen.gaps.in_flight.as_ref());
             let why = gap.map_or_else(String::new, |gap| format!(" ({})", gap.message));
-            format!(
-                "no source tells which workers are busy, so none is stopped: set worker.statusPort, or give the \
-                 operator's broker login the tag monitoring and set managementUri{why}"
-            )
+            format!("no source tells which workers are busy, so none is stopped: {}{why}", plan.remedies.blind)
         });
     }
     when(flags.memory_limit_missing, types::MEMORY_LIMIT_MISSING, &|| {
@@ -159,11 +156,9 @@ fn decided(decision: &Decision, plan: &Plan, seen: &Seen, memory: &mut Memory, n
             decision.draining.len()
         )
     });
-    let unknown_target = apply::dead_letter_target(plan, seen).is_none() && (seen.facts.is_some() || !plan.management);
+    let unknown_target = apply::dead_letter_target(plan, seen).is_none() && (seen.facts.is_some() || !plan.tells_facts);
     when(unknown_target && plan.contract.is_some(), types::NO_DEAD_LETTER_TARGET, &|| {
-        "neither the queue's arguments nor its policy name a dead-letter exchange: set deadLetter.queue, or \
-         x-dead-letter-exchange on the queue; `awp worker` does not start without one"
-            .into()
+        plan.remedies.no_dead_letter.into()
     });
     verdict
 }

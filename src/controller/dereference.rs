@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
 
 use super::Context;
+use super::broker;
 use super::memory::{Memory, TargetWatches};
 use super::pods;
 use super::world::{Namespace, PoolKey};
@@ -70,9 +71,7 @@ pub fn dereference(
 
 /// Keeps watches on exactly the Secrets the spec names.
 pub fn watch_secrets(context: &Context, key: &PoolKey, spec: &parsed::Pool, memory: &mut Memory) {
-    let parsed::Broker::RabbitMq(rabbitmq) = &spec.broker;
-    let named = rabbitmq.login.iter().map(|login| &login.secret).chain(&rabbitmq.tls_secret);
-    let named: BTreeSet<String> = named.cloned().collect();
+    let named: BTreeSet<String> = broker::secrets(&spec.broker).into_iter().cloned().collect();
     memory.secrets.retain(|name, _| named.contains(name));
     for name in named {
         memory

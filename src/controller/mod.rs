@@ -13,6 +13,7 @@
 //! | [`update_status`] | only to change something | status, conditions, events, metrics |
 
 pub mod apply;
+pub mod broker;
 pub mod build;
 pub mod cache;
 pub mod conditions;
@@ -25,6 +26,7 @@ pub mod observe;
 pub mod pods;
 pub mod reconcile;
 pub mod reports;
+pub mod secrets;
 pub mod siblings;
 pub mod times;
 pub mod update_status;

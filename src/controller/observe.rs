@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::Context;
+use super::broker;
 use super::dereference::Found;
 use super::memory::{Memory, Queue};
 use super::pods::{self, PrefetchHistory};
@@ -69,10 +70,10 @@ pub fn observe(
         None if waited < FACTS_PATIENCE => return None,
         None => unread(),
     };
-    if workers.is_empty() && facts.is_none() && plan.management && waited < FACTS_PATIENCE {
+    if workers.is_empty() && facts.is_none() && plan.tells_facts && waited < FACTS_PATIENCE {
         return None;
     }
-    let queue_key = siblings::queue_key(&found.pool).unwrap_or_default();
+    let queue_key = broker::queue_key(&found.pool.spec.broker).unwrap_or_default();
     let (share, sharing) = siblings::share(context, &queue_key, key);
     let replicas = found.deployment.as_deref().map(|deployment| replicas(deployment, memory));
     let observation = Observation {

@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use kube::ResourceExt;
 
 use super::Context;
+use super::broker;
 use super::world::PoolKey;
 use crate::api::AgentWorkerPool;
 
@@ -89,7 +90,7 @@ fn add(siblings: &mut Siblings, namespace: &str, pool: &AgentWorkerPool) {
         created: pool.metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()),
         weight: weight(pool),
     };
-    if let Some(queue) = queue_key(pool) {
+    if let Some(queue) = broker::queue_key(&pool.spec.broker) {
         siblings.add_to_queue(queue, sibling.clone());
     }
     if let Some(target) = &pool.spec.worker.target_ref {
@@ -103,12 +104,6 @@ fn weight(pool: &AgentWorkerPool) -> f64 {
     let fixed = pool.spec.prefetch.as_ref().and_then(|prefetch| prefetch.fixed);
     let prefetch = fixed.or_else(|| pool.status.as_ref()?.prefetch).unwrap_or(1);
     f64::from(max.max(1)) * f64::from(prefetch.max(1))
-}
-
-/// One text per queue; hosts do not care for case.
-pub fn queue_key(pool: &AgentWorkerPool) -> Option<String> {
-    let rabbitmq = pool.spec.broker.rabbitmq.as_ref()?;
-    Some(format!("{}\n{}", rabbitmq.uri.trim_end_matches('/').to_lowercase(), rabbitmq.queues.first()?))
 }
 
 /// The share of a shared queue that falls to `key`, and the others on it.

@@ -117,7 +117,7 @@ fn describe_decision(
         QueueReading::Known(counts) => counts.dead_letters,
         QueueReading::Unknown(_) => None,
     };
-    new.dead_letter = target.map(|target| DeadLetters { queue: target.queue, depth });
+    new.dead_letter = target.map(|target| DeadLetters { queue: target.queue().map(str::to_owned), depth });
 }
 
 fn draining(all: &[decision::Draining]) -> Draining {

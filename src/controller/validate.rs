@@ -1,19 +1,21 @@
 //! Step 2: a plan of the spec and what it names, or what is wrong and what to do about it.
 
-use k8s_openapi::api::core::v1::{Container, PodSpec, Secret};
+use k8s_openapi::api::core::v1::{Container, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::Context;
-use super::build::{SecretKeys, WorkerContract};
-use super::dereference::{self, Found, SecretState};
+use super::broker::{self, Environment, Remedies};
+use super::build::WorkerContract;
+use super::dereference::Found;
 use super::memory::Memory;
 use super::pods;
+use super::secrets::Secrets;
 use super::siblings;
 use super::world::PoolKey;
-use crate::api::names::{reasons, secret_keys};
+use crate::api::names::reasons;
 use crate::api::{AgentWorkerPool, duration, parsed, quantity};
-use crate::brokers::{Source, rabbitmq};
+use crate::brokers::{DeadLetterTarget, Source};
 use crate::scaling::prefetch::prefetch;
 use crate::scaling::settings::{Prefetch, Settings};
 
@@ -58,10 +60,11 @@ pub struct Plan {
     pub status_port: Option<u16>,
     /// `None` with `targetRef`: nothing is put into somebody else's pods.
     pub contract: Option<WorkerContract>,
-    /// The dead-letter queue the user names.
-    pub dead_letter_queue: Option<String>,
-    /// Whether the broker can tell the dead-letter target and unacked counts at all.
-    pub management: bool,
+    /// Where the user wants dead letters.
+    pub dead_letter: Option<DeadLetterTarget>,
+    /// Whether the broker can tell the dead-letter target, sooner or later.
+    pub tells_facts: bool,
+    pub remedies: Remedies,
 }
 
 pub fn validate(
@@ -83,15 +86,16 @@ pub fn validate(
         .settings(container_memory, worker_memory)
         .map_err(|invalid| Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string()))?;
     check_memory(&settings)?;
-    let parsed::Broker::RabbitMq(rabbitmq) = &spec.broker;
-    let source = source(rabbitmq, spec, memory, key)?;
+    let dead_letter_queue = spec.dead_letter_queue.as_deref();
+    let reading = broker::reading(&spec.broker, dead_letter_queue, Secrets { memory, namespace: &key.namespace })?;
     Ok(Plan {
-        contract: contract(spec, rabbitmq, &source),
-        source,
+        contract: contract(spec, reading.environment),
+        source: reading.source,
         settings,
         status_port: spec.status_port,
-        dead_letter_queue: spec.dead_letter_queue.clone(),
-        management: rabbitmq.management_uri.is_some(),
+        dead_letter: dead_letter_queue.map(|queue| broker::dead_letter_target(&spec.broker, queue)),
+        tells_facts: reading.tells_facts,
+        remedies: reading.remedies,
     })
 }
 
@@ -184,79 +188,12 @@ fn memory_container<'a>(spec: &parsed::Pool, containers: &'a [Container]) -> Opt
     }
 }
 
-fn source(rabbitmq: &parsed::RabbitMq, spec: &parsed::Pool, memory: &Memory, key: &PoolKey) -> Result<Source, Refusal> {
-    let (username, password) = match &rabbitmq.login {
-        // RabbitMQ's own default, which it accepts from its own host only.
-        None => ("guest".to_owned(), "guest".to_owned()),
-        Some(login) => {
-            let secret = named_secret(memory, &login.secret, key)?;
-            (
-                text_key(&secret, &login.secret, &login.username_key)?,
-                text_key(&secret, &login.secret, &login.password_key)?,
-            )
-        }
-    };
-    let (ca, client) = match &rabbitmq.tls_secret {
-        None => (None, None),
-        Some(name) => {
-            let secret = named_secret(memory, name, key)?;
-            let file = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
-            (file(secret_keys::CA), file(secret_keys::CERTIFICATE).zip(file(secret_keys::KEY)))
-        }
-    };
-    let broker =
-        rabbitmq::Identity::new(&rabbitmq.uri, rabbitmq.management_uri.as_deref(), username, password, ca, client)
-            .map_err(|wrong| Refusal::wrong(reasons::INVALID_SPEC, wrong.message))?;
-    Ok(Source::RabbitMq(rabbitmq::Source {
-        broker,
-        queue: rabbitmq.queue.clone(),
-        dead_letter_queue: spec.dead_letter_queue.clone(),
-    }))
-}
-
-fn named_secret(memory: &Memory, name: &str, key: &PoolKey) -> Result<std::sync::Arc<Secret>, Refusal> {
-    match dereference::secret(memory, name) {
-        SecretState::Found(secret) => Ok(secret),
-        SecretState::Pending => Err(Refusal::pending()),
-        SecretState::Missing => Err(Refusal::waiting(
-            reasons::SECRET_NOT_FOUND,
-            format!("Secret {name} is not in this namespace; create it with the keys username and password"),
-        )),
-        SecretState::Forbidden => Err(Refusal::waiting(
-            reasons::SECRET_FORBIDDEN,
-            format!(
-                "the operator may not read Secret {name}; allow it: kubectl -n {} create role awp-secret-{name} \
-                 --verb=get,list,watch --resource=secrets --resource-name={name}, and bind it to the operator's \
-                 ServiceAccount",
-                key.namespace
-            ),
-        )),
-    }
-}
-
-fn text_key(secret: &Secret, name: &str, key: &str) -> Result<String, Refusal> {
-    let bytes = secret.data.as_ref().and_then(|data| data.get(key));
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes.0.clone()).ok());
-    text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty()).ok_or_else(|| {
-        Refusal::waiting(reasons::SECRET_INCOMPLETE, format!("Secret {name} has no text under the key {key}; add it"))
-    })
-}
-
-fn contract(spec: &parsed::Pool, rabbitmq: &parsed::RabbitMq, source: &Source) -> Option<WorkerContract> {
+fn contract(spec: &parsed::Pool, environment: Environment) -> Option<WorkerContract> {
     let parsed::Worker::Template(template) = &spec.worker else { return None };
-    let Source::RabbitMq(read) = source;
-    let credentials = template.login.as_ref().map(|login| SecretKeys {
-        secret: login.secret.clone(),
-        username_key: login.username_key.clone(),
-        password_key: login.password_key.clone(),
-    });
     Some(WorkerContract {
         container: template.container.clone(),
-        // As the operator itself reads it: clients disagree about a bare slash and about IPv6 addresses.
-        uri: read.broker.uri.clone(),
-        queue: rabbitmq.queue.clone(),
-        credentials,
-        tls_secret: rabbitmq.tls_secret.clone(),
+        environment,
+        credentials: template.login.as_ref().map(|login| broker::worker_credentials(&spec.broker, login)),
         status_port: spec.status_port,
         task_timeout: duration::format(spec.task_timeout),
         drain_timeout: spec.drain_timeout,

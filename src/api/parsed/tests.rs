@@ -1,5 +1,6 @@
 use super::*;
 use crate::api::AgentWorkerPool;
+use crate::api::names::secret_keys;
 
 const PLANTED: &str = "planted-hunter2";
 

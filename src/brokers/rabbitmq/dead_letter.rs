@@ -46,7 +46,7 @@ pub fn target(queue: &str, settings: &Settings, exchange: Option<(&str, &[Bindin
     } else {
         exchange.and_then(|(kind, bindings)| route(kind, bindings, &key, settings.routing_key.is_some()))
     };
-    DeadLetterTarget { exchange: settings.exchange.clone(), routing_key: key, queue: end }
+    DeadLetterTarget::Exchange { exchange: settings.exchange.clone(), routing_key: key, queue: end }
 }
 
 /// The one queue that `key` leads to; `None` if there are several or it cannot be told.
@@ -150,15 +150,15 @@ mod tests {
             ("topic", &[("failed.#", "dead"), ("other.#", "else")], Some("failed.tasks"), Some("dead")),
             ("headers", &[("", "dead")], Some("failed"), None),
         ] {
-            let found = target("q", &set("dlx", key), Some((kind, &bindings(bound)))).queue;
+            let found = target("q", &set("dlx", key), Some((kind, &bindings(bound)))).queue().map(str::to_owned);
             assert_eq!(found.as_deref(), end, "{kind} {bound:?} {key:?}");
         }
     }
 
     #[test]
     fn the_default_exchange_leads_to_the_queue_of_that_name() {
-        assert_eq!(target("q", &set("", Some("dead")), None).queue.as_deref(), Some("dead"));
-        assert_eq!(target("q", &set("", None), None).queue, None);
+        assert_eq!(target("q", &set("", Some("dead")), None).queue(), Some("dead"));
+        assert_eq!(target("q", &set("", None), None).queue(), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::identity::Identity;
 use super::watch::Watch;
 use super::{Source, lanes, management};
-use crate::brokers::{BrokerStatus, Gaps, Interest, QueueFacts, Subscription};
+use crate::brokers::{BrokerStatus, Gaps, Interest, QueueFacts, Subscription, Trouble};
 use crate::clock::Clock;
 use crate::scaling::observation::QueueReading;
 
@@ -67,7 +67,9 @@ impl Poller {
 
     pub fn status(&self) -> BrokerStatus {
         let (subscriptions, amqp, management) = self.watch.status();
-        BrokerStatus { uri: self.uri.clone(), subscriptions, amqp, management }
+        let sides = [("amqp", amqp), ("management", management)];
+        let trouble = sides.into_iter().filter_map(|(side, why)| why.map(|why| Trouble { side, why })).collect();
+        BrokerStatus { kind: "rabbitmq", address: self.uri.clone(), subscriptions, trouble }
     }
 
     pub fn subscribe(self: &Arc<Self>, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription> {

@@ -85,7 +85,7 @@ impl Watched {
     }
 
     fn dead_letter_queue<'a>(&'a self, subscriber: &'a Subscriber) -> Option<&'a str> {
-        let found = || self.facts.as_ref()?.dead_letter.as_ref()?.queue.as_deref();
+        let found = || self.facts.as_ref()?.dead_letter.as_ref()?.queue();
         subscriber.dead_letter_queue.as_deref().or_else(found)
     }
 
@@ -178,8 +178,11 @@ mod tests {
     fn each_pool_sees_the_depth_of_the_dead_letter_queue_it_names_or_that_the_settings_lead_to() {
         let mut watched = watched(vec![pool(Interest::default(), None), pool(Interest::default(), Some("mine"))]);
         watched.belief.declared(3, 1, NOW);
-        let target =
-            DeadLetterTarget { exchange: String::new(), routing_key: String::new(), queue: Some("found".to_owned()) };
+        let target = DeadLetterTarget::Exchange {
+            exchange: String::new(),
+            routing_key: String::new(),
+            queue: Some("found".to_owned()),
+        };
         watched.facts = Some(QueueFacts { dead_letter: Some(target), queue_type: None });
         let counted = |count| Counted { count, at: NOW };
         let depths = Depths::from([("found".to_owned(), counted(5)), ("mine".to_owned(), counted(7))]);

@@ -58,7 +58,10 @@ impl Step<'_> {
 /// What the ConfigMap says already: kept while the broker cannot be asked.
 fn known_target(found: &Found) -> Option<DeadLetterTarget> {
     let data = found.config_map.as_ref()?.data.as_ref()?;
-    Some(DeadLetterTarget {
+    if let Some(queue) = data.get(env::DEAD_LETTER) {
+        return Some(DeadLetterTarget::Queue(queue.clone()));
+    }
+    Some(DeadLetterTarget::Exchange {
         exchange: data.get(env::DEAD_LETTER_EXCHANGE)?.clone(),
         routing_key: data.get(env::DEAD_LETTER_ROUTING_KEY)?.clone(),
         queue: None,

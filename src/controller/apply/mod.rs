@@ -151,12 +151,7 @@ impl Step<'_> {
 
 /// Where dead letters go: what the user names, else what the queue's own settings say.
 pub fn dead_letter_target(plan: &Plan, seen: &Seen) -> Option<DeadLetterTarget> {
-    let named = plan.dead_letter_queue.as_ref().map(|queue| DeadLetterTarget {
-        exchange: String::new(),
-        routing_key: queue.clone(),
-        queue: Some(queue.clone()),
-    });
-    named.or_else(|| seen.facts.as_ref()?.dead_letter.clone())
+    plan.dead_letter.clone().or_else(|| seen.facts.as_ref()?.dead_letter.clone())
 }
 
 fn forced() -> PatchParams {

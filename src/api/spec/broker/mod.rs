@@ -1,0 +1,31 @@
+//! `spec.broker`: where the tasks wait.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+mod rabbitmq;
+mod secrets;
+
+use crate::api::schema::{self, rules};
+
+pub use rabbitmq::RabbitMq;
+pub use secrets::{Credentials, SecretRef, Tls, TlsSecretRef};
+
+/// Where the tasks wait. Exactly one member.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::broker()), extend("x-kubernetes-map-type" = "atomic"))]
+pub struct Broker {
+    /// A queue of a RabbitMQ broker, quorum or classic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rabbitmq: Option<RabbitMq>,
+    /// Amazon SQS. This version cannot read it: a pool that names it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::unreadable")]
+    pub sqs: Option<Value>,
+    /// Apache Kafka. This version cannot read it: a pool that names it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::unreadable")]
+    pub kafka: Option<Value>,
+}

@@ -1,0 +1,74 @@
+//! What a pool's broker section means here. Nothing else in the controller tells brokers apart: a
+//! broker is a file beside this one, and one line in each match.
+
+mod rabbitmq;
+
+use super::build::SecretKeys;
+use super::secrets::Secrets;
+use super::validate::Refusal;
+use crate::api::parsed::{Broker, Login};
+use crate::api::spec;
+use crate::brokers::{DeadLetterTarget, Source};
+
+/// One broker's side of a plan.
+#[derive(Debug)]
+pub struct Reading {
+    pub source: Source,
+    /// What its workers are told of it.
+    pub environment: Environment,
+    /// Whether the broker can tell the dead-letter target, sooner or later.
+    pub tells_facts: bool,
+    pub remedies: Remedies,
+}
+
+/// The part of the worker contract that differs by broker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Environment {
+    /// Variables with fixed values, in their order.
+    pub fixed: Vec<(&'static str, String)>,
+    /// Variables that come from the pool's ConfigMap, because they may change while workers run.
+    pub configured: &'static [&'static str],
+    pub tls_secret: Option<String>,
+}
+
+/// What to do, in the words of this broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remedies {
+    /// No source tells which workers are busy.
+    pub blind: &'static str,
+    /// There is no dead-letter target.
+    pub no_dead_letter: &'static str,
+}
+
+/// The Secrets that reading needs, by name.
+pub fn secrets(broker: &Broker) -> Vec<&String> {
+    match broker {
+        Broker::RabbitMq(rabbitmq) => rabbitmq::secrets(rabbitmq),
+    }
+}
+
+/// How to read, and what workers are told.
+pub fn reading(broker: &Broker, dead_letter_queue: Option<&str>, secrets: Secrets<'_>) -> Result<Reading, Refusal> {
+    match broker {
+        Broker::RabbitMq(rabbitmq) => rabbitmq::reading(rabbitmq, dead_letter_queue, secrets),
+    }
+}
+
+/// One text per queue, the same for all pools that take from it; `None` where the section names none.
+pub fn queue_key(broker: &spec::Broker) -> Option<String> {
+    broker.rabbitmq.as_ref().and_then(rabbitmq::queue_key)
+}
+
+/// Where dead letters go that the user wants in `queue`.
+pub fn dead_letter_target(broker: &Broker, queue: &str) -> DeadLetterTarget {
+    match broker {
+        Broker::RabbitMq(_) => rabbitmq::dead_letter_target(queue),
+    }
+}
+
+/// The workers' login as files in a folder of theirs.
+pub fn worker_credentials(broker: &Broker, login: &Login) -> SecretKeys {
+    match broker {
+        Broker::RabbitMq(_) => SecretKeys::login(login),
+    }
+}

@@ -1,0 +1,79 @@
+//! The Secrets a pool names, as its brokers need them: a value, or what is missing and how to mend it.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret;
+
+use super::dereference::{self, SecretState};
+use super::memory::Memory;
+use super::validate::Refusal;
+use crate::api::names::{reasons, secret_keys};
+use crate::api::parsed::Login;
+
+/// The Secrets of one pool.
+#[derive(Clone, Copy)]
+pub struct Secrets<'a> {
+    pub memory: &'a Memory,
+    pub namespace: &'a str,
+}
+
+/// PEM bytes, each optional.
+#[derive(Clone, Debug, Default)]
+pub struct Certificates {
+    pub ca: Option<Vec<u8>>,
+    /// Certificate and key.
+    pub client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Secrets<'_> {
+    /// User name and password.
+    pub fn login(&self, login: &Login) -> Result<(String, String), Refusal> {
+        let secret = self.named(&login.secret)?;
+        Ok((text(&secret, &login.secret, &login.username_key)?, text(&secret, &login.secret, &login.password_key)?))
+    }
+
+    pub fn certificates(&self, name: Option<&String>) -> Result<Certificates, Refusal> {
+        let Some(name) = name else { return Ok(Certificates::default()) };
+        let secret = self.named(name)?;
+        let file = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
+        Ok(Certificates {
+            ca: file(secret_keys::CA),
+            client: file(secret_keys::CERTIFICATE).zip(file(secret_keys::KEY)),
+        })
+    }
+
+    /// The text under `key`, without line breaks at its end.
+    pub fn text(&self, name: &str, key: &str) -> Result<String, Refusal> {
+        text(&*self.named(name)?, name, key)
+    }
+
+    fn named(&self, name: &str) -> Result<Arc<Secret>, Refusal> {
+        match dereference::secret(self.memory, name) {
+            SecretState::Found(secret) => Ok(secret),
+            SecretState::Pending => Err(Refusal::pending()),
+            SecretState::Missing => Err(Refusal::waiting(
+                reasons::SECRET_NOT_FOUND,
+                format!(
+                    "Secret {name} is not in this namespace; create it with the keys the pool's broker section names"
+                ),
+            )),
+            SecretState::Forbidden => Err(Refusal::waiting(
+                reasons::SECRET_FORBIDDEN,
+                format!(
+                    "the operator may not read Secret {name}; allow it: kubectl -n {} create role awp-secret-{name} \
+                     --verb=get,list,watch --resource=secrets --resource-name={name}, and bind it to the operator's \
+                     ServiceAccount",
+                    self.namespace
+                ),
+            )),
+        }
+    }
+}
+
+fn text(secret: &Secret, name: &str, key: &str) -> Result<String, Refusal> {
+    let bytes = secret.data.as_ref().and_then(|data| data.get(key));
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes.0.clone()).ok());
+    text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty()).ok_or_else(|| {
+        Refusal::waiting(reasons::SECRET_INCOMPLETE, format!("Secret {name} has no text under the key {key}; add it"))
+    })
+}
