@@ -68,15 +68,9 @@ pub struct Parts {
 
 /// What every pass can use.
 pub struct Context {
-    pub client: Client,
-    pub clock: Clock,
-    pub jitter: Jitter,
-    pub brokers: Arc<dyn Brokers>,
-    pub workers: Arc<dyn WorkerClient>,
-    pub metrics: Arc<Metrics>,
+    pub parts: Parts,
     pub recorder: Recorder,
     pub world: World,
-    pub touch: Touch,
     pub siblings: RwLock<Siblings>,
 }
 
@@ -89,17 +83,6 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
     });
     let world = World::watch(&parts.client, &parts.namespaces, &touch, &parts.readiness, parts.jitter);
     let recorder = Recorder::new(parts.client.clone(), Reporter { controller: "awp".into(), instance: None });
-    let context = Context {
-        client: parts.client,
-        clock: parts.clock,
-        jitter: parts.jitter,
-        brokers: parts.brokers,
-        workers: parts.workers,
-        metrics: parts.metrics,
-        recorder,
-        world,
-        touch,
-        siblings: RwLock::default(),
-    };
+    let context = Context { parts, recorder, world, siblings: RwLock::default() };
     dispatcher::run(Arc::new(context), touched, stop).await;
 }

@@ -58,7 +58,7 @@ const SOON: Duration = Duration::from_millis(500);
 const NEXT: (f64, f64) = (0.25, 5.0);
 
 pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) -> Result<Pass, Error> {
-    let now = context.clock.now();
+    let now = context.parts.clock.now();
     let Some(caches) = context.world.namespaces.get(&key.namespace) else { return Ok(Pass { next: IDLE }) };
     if !caches.synced() {
         return Ok(Pass { next: SOON });
@@ -121,7 +121,7 @@ async fn conclude(
     now: Timestamp,
 ) -> Result<Pass, Error> {
     let next = next_look(&decision, plan, seen, memory, now);
-    context.metrics.record(&key.labels(), &decision);
+    context.parts.metrics.record(&key.labels(), &decision);
     tell(context, key, &decision, &outcome);
     let news = match outcome.refusal.clone() {
         Some(refusal) => News::Refused(refusal),
@@ -143,7 +143,7 @@ fn next_look(decision: &Decision, plan: &Plan, seen: &Seen, memory: &Memory, now
 fn tell(context: &Context, key: &PoolKey, decision: &Decision, outcome: &Outcome) {
     let Some((from, to)) = outcome.scaled else { return };
     let labels = key.labels();
-    let scaled = if to > from { &context.metrics.scaled_up } else { &context.metrics.scaled_down };
+    let scaled = if to > from { &context.parts.metrics.scaled_up } else { &context.parts.metrics.scaled_down };
     scaled.get_or_create(&labels).inc();
     tracing::info!(
         pool = %key, from, to, wanted = decision.wanted, granted = decision.granted,

@@ -9,7 +9,11 @@ use crate::world::World;
 #[derive(Clone, Debug)]
 pub enum Action {
     /// New `minReplicas` and `maxReplicas`.
-    Bound { pool: String, min: u64, max: u64 },
+    Bound {
+        pool: String,
+        min: u64,
+        max: u64,
+    },
     /// Another image: every worker is replaced.
     Roll(String),
     Hold(String, Option<u64>),
@@ -17,14 +21,28 @@ pub enum Action {
     DeleteDeployment(String),
     /// The pool is deleted and made anew under its name.
     Recreate(String),
-    Secret { there: bool },
-    Autoscaler { pool: String, there: bool },
+    Secret {
+        there: bool,
+    },
+    Autoscaler {
+        pool: String,
+        there: bool,
+    },
     /// Somebody scales the Deployment by hand.
-    Scale { pool: String, replicas: u64 },
+    Scale {
+        pool: String,
+        replicas: u64,
+    },
     /// The pool's object cannot be decoded for a while.
-    Garble { pool: String, garbled: bool },
+    Garble {
+        pool: String,
+        garbled: bool,
+    },
     /// One of the pool's workers runs out of memory, or fails its probe.
-    Trip { pool: String, out_of_memory: bool },
+    Trip {
+        pool: String,
+        out_of_memory: bool,
+    },
 }
 
 impl World {

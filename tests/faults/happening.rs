@@ -11,9 +11,17 @@ pub enum Happening {
     Deployment(String),
     ReplicaSet(String),
     Pod(String, Step),
-    TaskDone { pod: String, task: u64 },
+    TaskDone {
+        pod: String,
+        task: u64,
+    },
     /// Tasks of so many milliseconds, from and to, reach the pool's queue.
-    Publish { pool: String, tasks: u64, from: u64, to: u64 },
+    Publish {
+        pool: String,
+        tasks: u64,
+        from: u64,
+        to: u64,
+    },
     /// The broker's statistics of a queue are taken anew.
     Emit(String),
     /// A reader looks at its queue.

@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::api::request::Asked;
 use crate::api::store::Kind;
 use crate::cluster::deployments::count;
-use crate::cluster::pods::Pod;
 use crate::happening::Happening;
 use crate::pool::PoolPlan;
 use crate::world::{EPOCH, World};
@@ -128,7 +127,7 @@ impl World {
     fn most(&self, pool: &str, now: u64) -> u64 {
         let bounds = self.judge.bounds.get(pool).map_or(&[][..], Vec::as_slice);
         let until = |index: usize| bounds.get(index + 1).map_or(u64::MAX, |(from, _)| *from);
-        let known = bounds.iter().enumerate().filter(|(index, _)| until(*index) + BELIEVED > now);
+        let known = bounds.iter().enumerate().filter(|(index, _)| until(*index).saturating_add(BELIEVED) > now);
         known.map(|(_, (_, most))| *most).max().unwrap_or(u64::MAX)
     }
 
@@ -161,7 +160,9 @@ impl World {
     /// Tasks arrived: a calm pool without workers must wake.
     pub fn judge_publish(&mut self, pool: &str) {
         let now = self.now();
-        let Some(plan) = self.plans.get(pool).filter(|_| self.judge.calm.iter().any(|calm| calm == pool)) else { return };
+        let Some(plan) = self.plans.get(pool).filter(|_| self.judge.calm.iter().any(|calm| calm == pool)) else {
+            return;
+        };
         let asleep = self.store.get(Kind::Deployment, &plan.deployment());
         if asleep.is_some_and(|deployment| count(deployment, "/spec/replicas") == 0) {
             self.judge.awaited.insert(pool.to_owned(), now + REACTION);
@@ -176,9 +177,4 @@ impl World {
             format!("{} has tasks for {REACTION} ms and no worker, for others' trouble", late.unwrap_or_default())
         });
     }
-}
-
-/// Whether a pod is still there to work.
-pub fn lives(pod: &Pod) -> bool {
-    pod.ending.is_none()
 }

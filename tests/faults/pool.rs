@@ -38,7 +38,7 @@ impl PoolPlan {
             min: 0,
             max: 10,
             window: 10_000,
-            start_within: 20_000,
+            start_within: 60_000,
             task: (1_000, 15_000),
             boot: (500, 3_000),
             image: 1,
@@ -47,7 +47,8 @@ impl PoolPlan {
     }
 
     pub fn drawn(name: &str, dice: &mut Dice) -> Self {
-        let (reports, management) = dice.one_of(&[(true, true), (true, true), (true, false), (false, true), (false, false)]);
+        let (reports, management) =
+            dice.one_of(&[(true, true), (true, true), (true, false), (false, true), (false, false)]);
         let min = dice.one_of(&[0, 0, 0, 1, 2]);
         let boot = dice.one_of(&[(300, 1_500), (500, 3_000), (2_000, 12_000)]);
         Self {
@@ -58,7 +59,7 @@ impl PoolPlan {
             min,
             max: min + dice.between(1, 8),
             window: dice.one_of(&[0, 5_000, 10_000, 20_000]),
-            start_within: dice.one_of(&[1_000, 20_000, 60_000]),
+            start_within: dice.one_of(&[1_000, 60_000, 60_000, 90_000]),
             task: (500, dice.one_of(&[2_000, 10_000, 25_000])),
             boot,
             ..Self::ordinary(name)

@@ -42,8 +42,8 @@ pub struct Queue {
     pub mute: bool,
     /// Tasks in flight by pod, as the broker last counted them.
     counted: BTreeMap<String, u64>,
-    pub published: u64,
-    pub done: u64,
+    /// When a task was last done.
+    pub progress: u64,
 }
 
 /// A subscription of the controller's.
@@ -85,7 +85,6 @@ impl World {
             let task = Task { id: self.fresh(), lasts: self.dice.between(from, to) };
             if let Some(queue) = self.queues.get_mut(pool) {
                 queue.ready.push_back(task);
-                queue.published += 1;
             }
         }
         self.judge_publish(pool);
@@ -149,7 +148,9 @@ impl World {
 }
 
 /// What a reading says, without its age.
-fn says(reading: Option<&QueueReading>) -> Option<Result<(u64, Option<u64>, Option<BTreeMap<String, u64>>), &'static str>> {
+fn says(
+    reading: Option<&QueueReading>,
+) -> Option<Result<(u64, Option<u64>, Option<BTreeMap<String, u64>>), &'static str>> {
     Some(match reading? {
         QueueReading::Unknown(unknown) => Err(unknown.reason),
         QueueReading::Known(counts) => Ok((
@@ -175,7 +176,8 @@ impl Brokers for SimulatedBrokers {
         let mut world = lock(&self.0);
         let id = world.fresh();
         let pool = source.queue.trim_start_matches("tasks-").to_owned();
-        let reader = Reader { pool, wake, interest: Interest::default(), latest: None, read: false, handed: None, empty: None };
+        let reader =
+            Reader { pool, wake, interest: Interest::default(), latest: None, read: false, handed: None, empty: None };
         world.readers.insert(id, reader);
         world.soon(20, 400, Happening::Look(id));
         drop(world);
@@ -200,7 +202,11 @@ impl Subscription for Handle {
         let world = lock(&self.world);
         let reader = world.readers.get(&self.id)?;
         reader.read.then(|| QueueFacts {
-            dead_letter: Some(DeadLetterTarget { exchange: "dlx".into(), routing_key: "failed".into(), queue: None }),
+            dead_letter: Some(DeadLetterTarget::Exchange {
+                exchange: "dlx".into(),
+                routing_key: "failed".into(),
+                queue: None,
+            }),
             queue_type: Some("quorum".into()),
         })
     }

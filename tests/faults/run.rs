@@ -1,7 +1,8 @@
 //! Runs one schedule to its verdict.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use awp::controller::{self, Parts};
 use awp::ops::metrics::Metrics;
@@ -41,9 +42,26 @@ fn operator(world: &Shared) -> JoinHandle<()> {
     tokio::spawn(controller::run(parts, CancellationToken::new()))
 }
 
+thread_local! {
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A task that panics ends no test by itself: panics are collected, by thread.
+fn collect_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.with_borrow_mut(|panics| panics.push(panic.to_string()));
+            print(panic);
+        }));
+    });
+}
+
 /// One schedule on a runtime of its own, in virtual time.
 pub fn run(seed: u64, keep_log: bool, schedule: impl FnOnce(&mut World)) -> Verdict {
     dice::seed_jitter(seed);
+    collect_panics();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let verdict = runtime.block_on(async {
         let world: Shared = Arc::new(Mutex::new(World::new(seed, keep_log)));
@@ -62,7 +80,8 @@ pub fn run(seed: u64, keep_log: bool, schedule: impl FnOnce(&mut World)) -> Verd
         }
         let mut world = lock(&world);
         let log = std::mem::take(&mut world.log.lines);
-        Verdict { broken: world.judge.broken.take(), log, sum: world.log.sum(), lasted: world.now() }
+        let broken = PANICS.take().pop().or(world.judge.broken.take());
+        Verdict { broken, log, sum: world.log.sum(), lasted: world.now() }
     });
     runtime.shutdown_background();
     verdict

@@ -38,7 +38,7 @@ impl World {
     /// The rest of it: load and faults, and their end.
     pub fn schedule(&mut self) {
         let mut dice = self.dice.split();
-        let count = dice.between(1, NAMES.len() as u64) as usize;
+        let count = dice.one_of(&[1, 1, 1, 2, 2, NAMES.len()]);
         let isolated = count > 1 && dice.chance(0.3);
         let mut plans: Vec<PoolPlan> = NAMES[..count].iter().map(|name| PoolPlan::drawn(name, &mut dice)).collect();
         if isolated {
@@ -47,9 +47,9 @@ impl World {
             }
             self.judge.calm = plans[1..].iter().map(|plan| plan.name.clone()).collect();
         }
-        self.judge.until_quiet = dice.chance(0.25);
+        self.judge.until_quiet = dice.chance(0.1);
         let troubled = if isolated { 1 } else { count };
-        let length = dice.between(40_000, 150_000);
+        let length = dice.between(20_000, 90_000);
         for plan in &plans {
             self.load(plan, length, &mut dice);
         }

@@ -58,7 +58,8 @@ impl Asked {
     /// `None` = not a request this server knows.
     pub fn parse(parts: &request::Parts, body: &[u8]) -> Option<Self> {
         let path: Vec<&str> = parts.uri.path().split('/').skip_while(|part| *part != "namespaces").skip(2).collect();
-        let (kind, name, sub) = (Kind::of_plural(path.first()?)?, path.get(1).copied().unwrap_or_default(), path.get(2));
+        let (kind, name, sub) =
+            (Kind::of_plural(path.first()?)?, path.get(1).copied().unwrap_or_default(), path.get(2));
         let sub = match sub {
             None => Sub::None,
             Some(&"status") => Sub::Status,

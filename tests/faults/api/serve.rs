@@ -72,6 +72,8 @@ impl World {
             let replicas = asked.body["spec"]["replicas"].as_u64();
             self.note(|| format!("{asked}{}", replicas.map_or_else(String::new, |count| format!(" replicas={count}"))));
             self.judge_request(asked, sent);
+        } else if !matches!(asked.verb, Verb::Watch { .. }) {
+            self.note(|| format!("{asked}"));
         }
         (fate, sent)
     }

@@ -69,7 +69,8 @@ impl Store {
         let patch = without_preconditions(&asked.body);
         if asked.sub == Sub::Scale {
             let replicas = patch["spec"]["replicas"].clone();
-            let written = self.update(kind, name, at, |object| object["spec"]["replicas"] = replicas).ok_or_else(gone)?;
+            let written =
+                self.update(kind, name, at, |object| object["spec"]["replicas"] = replicas).ok_or_else(gone)?;
             return Ok(Arc::new(scale(&written)));
         }
         self.update(kind, name, at, |object| merge::merge(object, &patch)).ok_or_else(gone)

@@ -25,10 +25,8 @@ impl World {
 
     pub fn sync_deployment(&mut self, name: &str) {
         let now = self.now();
-        let Some(deployment) = self.store.get(Kind::Deployment, name).cloned() else {
-            self.collect_orphans();
-            return;
-        };
+        self.collect_orphans();
+        let Some(deployment) = self.store.get(Kind::Deployment, name).cloned() else { return };
         let newest = self.replica_set_of(&deployment);
         self.scale_sets(&deployment, &newest);
         let uid = &deployment["metadata"]["uid"];
@@ -46,7 +44,9 @@ impl World {
     fn replica_set_of(&mut self, deployment: &Value) -> String {
         let now = self.now();
         let name = name_of(deployment);
-        let set = format!("{name}-{:08x}", hash(&deployment["spec"]["template"].to_string()));
+        // A Deployment made anew has sets of its own; the old ones are somebody's who is gone.
+        let template = format!("{}{}", deployment["spec"]["template"], deployment["metadata"]["uid"]);
+        let set = format!("{name}-{:08x}", hash(&template));
         if self.store.get(Kind::ReplicaSet, &set).is_none() {
             let object = json!({
                 "metadata": { "name": set, "labels": deployment["spec"]["template"]["metadata"]["labels"],

@@ -61,7 +61,8 @@ impl World {
         };
         let mut order = active.to_vec();
         order.sort_by(|a, b| {
-            a.node.is_some()
+            a.node
+                .is_some()
                 .cmp(&b.node.is_some())
                 .then(a.running.cmp(&b.running))
                 .then(a.ready.cmp(&b.ready))

@@ -49,7 +49,7 @@ impl World {
         pod.busy += now - held.since;
         let (pool, last) = (pod.pool.clone(), pod.ending.is_some() && !pod.consuming && pod.tasks.is_empty());
         if let Some(queue) = self.queues.get_mut(&pool) {
-            queue.done += 1;
+            queue.progress = now;
         }
         if last {
             self.soon(20, 300, Happening::Pod(name.to_owned(), Step::Gone));
