@@ -7,6 +7,7 @@ pub mod explain;
 pub mod publish;
 pub mod release;
 pub mod run;
+mod sqs;
 pub mod status;
 pub mod worker;
 

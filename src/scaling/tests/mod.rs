@@ -2,6 +2,7 @@
 //! virtual time.
 
 mod blind;
+mod by_counts;
 mod cases;
 mod closed_loop;
 pub mod fixtures;
