@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod contract;
 pub mod controller;
+pub mod kafka;
 pub mod ops;
 pub mod publishing;
 pub mod runtime;
