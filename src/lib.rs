@@ -7,6 +7,8 @@ pub mod cli;
 pub mod clock;
 pub mod contract;
 pub mod controller;
+pub mod explanation;
+pub mod net;
 pub mod kafka;
 pub mod ops;
 pub mod publishing;

@@ -50,14 +50,20 @@ const RULES: &[Rule] = &[
         why: "what a worker and the operator say to each other belongs to neither",
     },
     Rule {
+        folder: "net",
+        modules: &[],
+        crates: Crates::Not(KUBERNETES),
+        why: "names, addresses and TLS are the same for every client",
+    },
+    Rule {
         folder: "amqp",
-        modules: &["clock", "scaling::time"],
+        modules: &["net"],
         crates: Crates::Not(KUBERNETES),
         why: "the AMQP connection is shared by readers and workers and knows neither",
     },
     Rule {
         folder: "brokers",
-        modules: &["scaling::observation", "scaling::time", "clock", "amqp"],
+        modules: &["scaling::observation", "scaling::time", "clock", "amqp", "net"],
         crates: Crates::Not(KUBERNETES),
         why: "readers know the vocabulary of observations, not the law, Kubernetes or who asks",
     },
@@ -87,7 +93,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "runtime",
-        modules: &["amqp", "clock", "contract", "api::names", "ops", "scaling::time"],
+        modules: &["amqp", "clock", "contract", "api::names", "net", "ops", "scaling::time"],
         crates: Crates::Not(KUBERNETES),
         why: "a worker runs without Kubernetes",
     },
@@ -98,8 +104,14 @@ const RULES: &[Rule] = &[
         why: "publishing is for try-outs and tests and needs a broker only",
     },
     Rule {
+        folder: "explanation",
+        modules: &["api", "scaling"],
+        crates: Crates::Not(&["kube"]),
+        why: "an explanation renders a decision or a status that somebody else has",
+    },
+    Rule {
         folder: "controller",
-        modules: &["api", "scaling", "brokers", "workers", "ops", "clock", "contract"],
+        modules: &["api", "scaling", "brokers", "workers", "ops", "clock", "contract", "explanation"],
         crates: ANY,
         why: "the controller reaches workers through `workers` only, and no command line",
     },

@@ -118,6 +118,8 @@ pub mod conditions {
     pub const SCALING_LIMITED: &str = "ScalingLimited";
     pub const DRAINING: &str = "Draining";
     pub const NO_DEAD_LETTER_TARGET: &str = "NoDeadLetterTarget";
+    /// What the pool wants declared is there; absent where it wants nothing.
+    pub const TOPOLOGY_DECLARED: &str = "TopologyDeclared";
 }
 
 /// Reasons of conditions and events: `PascalCase`, static.
@@ -151,6 +153,9 @@ pub mod reasons {
     // BacklogKnown
     pub const READ: &str = "Read";
     pub const NOT_READ_YET: &str = "NotReadYet";
+
+    // TopologyDeclared
+    pub const DECLARED: &str = "Declared";
 
     // events
     pub const SCALED_UP: &str = "ScaledUp";

@@ -4,6 +4,7 @@
 //! older than the operator, and because nothing after this step wants to ask again.
 
 mod broker;
+mod declare;
 mod rabbitmq;
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -12,6 +13,7 @@ use super::invalid::Invalid;
 use super::spec::{self, AgentWorkerPoolSpec};
 
 pub use broker::{Broker, Login};
+pub use declare::{DeadLetter, Declare};
 pub use rabbitmq::RabbitMq;
 
 /// What a pool wants, without its numbers (those are [`AgentWorkerPoolSpec::settings`]).
@@ -65,6 +67,9 @@ impl TryFrom<&AgentWorkerPoolSpec> for Pool {
         let broker = Broker::try_from(&spec.broker)?;
         let worker = worker(spec, &broker)?;
         let dead_letter_queue = spec.dead_letter.as_ref().and_then(|dead_letter| dead_letter.queue.clone());
+        if dead_letter_queue.is_some() && broker.declares_dead_letters() {
+            return Err(Invalid::new("spec.deadLetter.queue", "name it in broker.rabbitmq.declare.deadLetter.queue"));
+        }
         if dead_letter_queue.as_ref().is_some_and(|queue| broker.takes_from(queue)) {
             return Err(Invalid::new("spec.deadLetter.queue", "name another queue than the pool's own"));
         }

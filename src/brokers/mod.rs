@@ -5,6 +5,7 @@
 //! their own, so a slow or dead broker delays no other.
 
 pub mod backoff;
+pub mod check;
 pub mod rabbitmq;
 mod registry;
 
@@ -22,6 +23,16 @@ pub enum Source {
     RabbitMq(rabbitmq::Source),
 }
 
+impl Source {
+    /// The same, with nothing to declare.
+    #[must_use]
+    pub fn reading_only(self) -> Self {
+        match self {
+            Self::RabbitMq(source) => Self::RabbitMq(rabbitmq::Source { declare: None, ..source }),
+        }
+    }
+}
+
 /// How closely a pool needs its queue watched now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
@@ -35,7 +46,7 @@ pub struct Interest {
 
 /// The readers of all brokers, as the controller sees them.
 pub trait Brokers: Send + Sync {
-    /// Begins reading `source`; `wake` is notified when the reading, the facts or the gaps change.
+    /// Begins reading `source`; `wake` is notified when the reading, the facts, the gaps or the declaration change.
     /// Reading ends when the subscription is dropped.
     fn subscribe(&self, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription>;
 }
@@ -51,6 +62,10 @@ pub trait Subscription: Send + Sync {
     fn facts(&self) -> Option<QueueFacts>;
     /// Why parts of a known reading are missing or slow.
     fn gaps(&self) -> Gaps;
+    /// What became of what the pool wants declared; `None` where it wants nothing.
+    fn declaration(&self) -> Option<Declaration> {
+        None
+    }
     fn set_interest(&self, interest: Interest);
 }
 
@@ -100,6 +115,17 @@ pub struct Gaps {
     pub by_worker: Option<Unknown>,
     /// [`Subscription::facts`] and the depth of the dead-letter queue.
     pub facts: Option<Unknown>,
+}
+
+/// What became of a wish for queues and exchanges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declaration {
+    /// Not tried yet.
+    Pending,
+    /// All of it is there.
+    Ready,
+    /// Why it is not.
+    Refused(Unknown),
 }
 
 /// One broker identity that is read now, for metrics and people.

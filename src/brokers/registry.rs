@@ -55,7 +55,7 @@ impl Live {
     }
 
     fn rabbitmq(&self, identity: &rabbitmq::Identity) -> Arc<rabbitmq::Poller> {
-        let broker = identity.endpoint().map_or_else(|_| identity.uri.clone(), |endpoint| endpoint.authority());
+        let broker = identity.address().map_or_else(|_| identity.uri.clone(), |address| address.authority());
         let load = shared(&self.loads, &broker, Arc::default);
         shared(&self.pollers, identity, || rabbitmq::Poller::start(identity, load, self.clock, self.jitter))
     }

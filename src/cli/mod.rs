@@ -3,6 +3,7 @@
 //! stdout is data, stderr is messages.
 
 pub mod crd;
+pub mod explain;
 pub mod publish;
 pub mod release;
 pub mod run;
@@ -40,6 +41,7 @@ enum Command {
     Worker(worker::Args),
     Publish(publish::Args),
     Status(status::Args),
+    Explain(explain::Args),
     Release(release::Args),
     Crd(crd::Args),
 }
@@ -48,7 +50,7 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Run(_) | Self::Worker(_) => "info",
-            Self::Publish(_) | Self::Status(_) | Self::Release(_) | Self::Crd(_) => "warn",
+            Self::Publish(_) | Self::Status(_) | Self::Explain(_) | Self::Release(_) | Self::Crd(_) => "warn",
         }
     }
 }
@@ -73,6 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Worker(args) => worker::run(args).await,
             Command::Publish(args) => publish::run(args).await,
             Command::Status(args) => status::run(args).await,
+            Command::Explain(args) => explain::run(args).await,
             Command::Release(args) => release::run(args).await,
             Command::Crd(args) => crd::run(args),
         }

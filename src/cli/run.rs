@@ -11,7 +11,10 @@ use tokio::net::TcpListener;
 
 use crate::brokers;
 use crate::clock::Clock;
+use crate::controller::explanations::Explanations;
+use crate::controller::world::PoolKey;
 use crate::controller::{self, Parts};
+use crate::ops::admin::Explain;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::ops::{admin, shutdown};
@@ -31,7 +34,7 @@ pub struct Args {
     #[arg(short, long = "namespace", env = "AWP_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE")]
     namespaces: Vec<String>,
 
-    /// Address of /livez, /readyz and /metrics.
+    /// Address of /livez, /readyz, /metrics and /explain.
     #[arg(long, env = "AWP_ADMIN_ADDRESS", default_value = "127.0.0.1:8080", value_name = "IP:PORT", value_parser = parse_status_address)]
     admin: SocketAddr,
 }
@@ -58,6 +61,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let address = listener.local_addr().context("no admin address")?;
     tracing::info!(namespaces = ?namespaces, admin = %address, version = env!("CARGO_PKG_VERSION"), "operator starts");
     let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::default());
+    let explanations = Arc::new(Explanations::default());
     let clock = Clock::starting_at(SystemTime::now());
     let parts = Parts {
         client,
@@ -67,9 +71,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         workers: Arc::new(HttpWorkerClient::new(clock).context("cannot make an HTTP client")?),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
+        explanations: explanations.clone(),
         namespaces,
     };
-    let admin = admin::serve(listener, readiness, metrics, stop.clone());
+    let explain: Explain = Arc::new(move |namespace, name| {
+        let report = explanations.report(&PoolKey { namespace, name }, clock.now())?;
+        serde_json::to_value(report).ok()
+    });
+    let admin = admin::serve(listener, readiness, metrics, explain, stop.clone());
     let (served, ()) = tokio::join!(admin, controller::run(parts, stop));
     served.context("the admin server failed")
 }

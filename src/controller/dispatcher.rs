@@ -77,6 +77,7 @@ fn keep(context: &Arc<Context>, actors: &mut HashMap<PoolKey, Actor>, key: PoolK
         None => {
             if actors.remove(&key).is_some() {
                 context.metrics.forget(&key.labels());
+                context.explanations.forget(&key);
             }
         }
         Some(guarded) => {

@@ -20,6 +20,7 @@ pub mod conditions;
 pub mod dereference;
 pub mod dispatcher;
 pub mod events;
+pub mod explanations;
 pub mod memory;
 pub mod news;
 pub mod observe;
@@ -46,6 +47,7 @@ use crate::clock::Clock;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::workers::WorkerClient;
+use explanations::Explanations;
 use siblings::Siblings;
 use world::{Touch, World};
 
@@ -62,6 +64,7 @@ pub struct Parts {
     pub workers: Arc<dyn WorkerClient>,
     pub metrics: Arc<Metrics>,
     pub readiness: Readiness,
+    pub explanations: Arc<Explanations>,
     /// Namespaces to watch.
     pub namespaces: BTreeSet<String>,
 }
@@ -74,6 +77,7 @@ pub struct Context {
     pub brokers: Arc<dyn Brokers>,
     pub workers: Arc<dyn WorkerClient>,
     pub metrics: Arc<Metrics>,
+    pub explanations: Arc<Explanations>,
     pub recorder: Recorder,
     pub world: World,
     pub touch: Touch,
@@ -96,6 +100,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
         brokers: parts.brokers,
         workers: parts.workers,
         metrics: parts.metrics,
+        explanations: parts.explanations,
         recorder,
         world,
         touch,

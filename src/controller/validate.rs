@@ -17,7 +17,7 @@ use crate::api::names::reasons;
 use crate::api::{AgentWorkerPool, duration, parsed, quantity};
 use crate::brokers::{DeadLetterTarget, Source};
 use crate::scaling::prefetch::prefetch;
-use crate::scaling::settings::{Prefetch, Settings};
+use crate::scaling::settings::{Mode, Prefetch, Settings};
 
 /// Why a pool cannot be worked with now. No replica is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,10 +87,12 @@ pub fn validate(
         .map_err(|invalid| Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string()))?;
     check_memory(&settings)?;
     let dead_letter_queue = spec.dead_letter_queue.as_deref();
-    let reading = broker::reading(&spec.broker, dead_letter_queue, Secrets { memory, namespace: &key.namespace })?;
+    let reading = broker::reading(spec, Secrets { memory, namespace: &key.namespace })?;
+    // Paused writes nothing, at the broker as little as here.
+    let paused = settings.mode == Mode::Paused;
     Ok(Plan {
         contract: contract(spec, reading.environment),
-        source: reading.source,
+        source: if paused { reading.source.reading_only() } else { reading.source },
         settings,
         status_port: spec.status_port,
         dead_letter: dead_letter_queue.map(|queue| broker::dead_letter_target(&spec.broker, queue)),

@@ -41,11 +41,8 @@ pub(super) fn apply(
         DrainSupport::Protocol => fleet.resumable().into_iter().take(more as usize).collect(),
     };
     let created = more - resumed.len() as u32;
-    let shed = if plan.granted < active {
-        victims::shed(fleet, &plan.order, &plan.spare, active - plan.granted)
-    } else {
-        Shed::default()
-    };
+    let shed =
+        if plan.granted < active { victims::shed(fleet, &plan.spare, active - plan.granted) } else { Shed::default() };
 
     let should_go = should_go(fleet, &shed, &resumed);
     let may_go: Vec<bool> =

@@ -15,6 +15,7 @@ use super::record::record;
 use super::settings::{Mode, Settings};
 use super::state::{Remembered, State};
 use super::time::Timestamp;
+use super::trace::{Law, Trace};
 use super::view::{View, trust};
 use super::window;
 
@@ -30,12 +31,22 @@ use super::window;
 /// * Growth never takes `applied` above a hard cap.
 /// * The first decision after a start lowers nothing.
 pub fn decide(state: &State, settings: &Settings, observation: &Observation, now: Timestamp) -> (State, Decision) {
+    decide_telling(state, settings, observation, now, None)
+}
+
+/// The same, telling `trace` what it was made of.
+pub(super) fn decide_telling(
+    state: &State,
+    settings: &Settings,
+    observation: &Observation,
+    now: Timestamp,
+    mut trace: Option<&mut Trace>,
+) -> (State, Decision) {
     let mut state = state.clone();
     let now = if now.0.is_finite() && now >= state.now { now } else { state.now };
     let first = state.reading.is_none();
     state.now = now;
-    let before = state.recall(&observation.workers);
-    let mut known = before.clone();
+    let mut known = state.recall(&observation.workers);
     let out_of_memory = learn(&mut state, &mut known, settings, observation, now);
 
     let q = state.memory.bytes(first_task_memory(settings));
@@ -68,31 +79,34 @@ pub fn decide(state: &State, settings: &Settings, observation: &Observation, now
         now,
     };
 
+    let refused = state.refused.is_some_and(|at| now.since(at) < REFUSAL_REMEMBERED);
+    let single = counts.is_some_and(|counts| counts.single_active_consumer);
+    if let Some(trace) = trace.as_deref_mut() {
+        trace.see(&fleet, settings, single, refused);
+    }
     let mut plan = match view.trust {
-        Trust::Known => by_law(&mut state, settings, &view),
+        Trust::Known => by_law(&mut state, settings, &view, trace),
         Trust::Stale | Trust::Unknown => hold(&mut state, settings, observation, &view),
     };
     if let Some(hold) = settings.hold_replicas {
         plan.hold_at(hold);
     }
     if view.trust == Trust::Known || plan.granted > fleet.active() {
-        let refused = state.refused.is_some_and(|at| now.since(at) < REFUSAL_REMEMBERED);
-        let single = counts.is_some_and(|counts| counts.single_active_consumer);
         let ceilings = caps::ceilings(settings, &fleet, single, refused);
-        plan.cap(&ceilings, &fleet, view.resumable(settings.drain));
+        plan.cap(&ceilings, settings, &fleet, view.resumable(settings.drain));
     }
     // On a queue that is not known nothing shrinks, a manual hold included.
     if view.trust != Trust::Known && plan.granted < fleet.active() {
         plan.set("hold", Bound::Hold, fleet.active(), || "nothing shrinks while the queue is not known".to_owned());
     }
     let applied = act(&mut known, settings, observation, &view, &plan);
-    state.keep(&observation.workers, &before, &known);
+    state.keep(&observation.workers, &known);
     let decision = record(&state, settings, &view, &holding, plan, applied, out_of_memory);
     (state, decision)
 }
 
 /// The law on what is known, with the window.
-fn by_law(state: &mut State, settings: &Settings, view: &View<'_>) -> Plan {
+fn by_law(state: &mut State, settings: &Settings, view: &View<'_>, trace: Option<&mut Trace>) -> Plan {
     let (fleet, now) = (view.fleet, view.now);
     let ready = state.arrivals.total() as f64;
     let (interval, start_within) = (state.interval(), settings.start_within);
@@ -108,6 +122,9 @@ fn by_law(state: &mut State, settings: &Settings, view: &View<'_>) -> Plan {
     };
     let demand =
         if view.whole.is_some() { terms.demand(&state.arrivals, now) } else { blind(&mut terms, state, fleet, now) };
+    if let Some(trace) = trace {
+        trace.law = Some(Law { terms, demand, ready, in_flight_known: view.whole.is_some() });
+    }
 
     let length = window::length(settings.scale_down_window, view.estimates.startup);
     // The size found at a start counts as a recommendation just made.

@@ -61,9 +61,11 @@ impl InFlight {
 
     /// The workers spoke.
     pub fn heard(&mut self, workers: &[Worker]) {
-        let idle = workers.iter().map(|worker| worker.report.as_ref().filter(|report| report.in_flight == 0));
-        let Some(times) = idle.map(|report| report.map(|report| report.at)).collect::<Option<Vec<_>>>() else { return };
-        let oldest = times.into_iter().reduce(|a, b| if b < a { b } else { a });
+        let mut oldest: Option<Timestamp> = None;
+        for worker in workers {
+            let Some(report) = worker.report.as_ref().filter(|report| report.in_flight == 0) else { return };
+            oldest = Some(oldest.map_or(report.at, |at| if report.at < at { report.at } else { at }));
+        }
         if let Some(at) = oldest.filter(|at| self.last_pick_up().is_none_or(|pick_up| pick_up < *at)) {
             self.idle_at = self.idle_at.filter(|idle| *idle > at).or(Some(at));
         }

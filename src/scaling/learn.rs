@@ -74,6 +74,7 @@ fn take_report(state: &mut State, settings: &Settings, worker: &Worker, report: 
     }
     if let Some(bytes) = report.task_peak_memory_bytes {
         let task_duration = state.duration.mean(settings.task_duration);
+        state.learned.memory = Some(report.at);
         state.memory.record(bytes, f64::from(report.in_flight.min(worker.slots)) * elapsed / task_duration);
     }
     remembered.report_at = Some(report.at);
@@ -95,6 +96,7 @@ fn take_startup(state: &mut State, worker: &Worker, remembered: &mut Remembered)
     let Some(first_ready) = worker.first_ready.filter(|_| !remembered.started) else { return };
     // Of older pods it is not known when they were ready *first*.
     if worker.created >= state.started {
+        state.learned.startup = Some(first_ready);
         state.startup.record(first_ready.since(worker.created));
     }
     remembered.started = true;
@@ -202,6 +204,9 @@ fn take_flow(state: &mut State, settings: &Settings, last: Reading, reading: Rea
         let busy = state.flow.busy - state.flow.busy_used;
         let step = elapsed.min(LONGEST_STEP);
         let task_seconds = if state.flow.reports_busy { busy } else { in_flight as f64 * step };
+        if completions > 0.0 {
+            state.learned.duration = Some(reading.at);
+        }
         state.duration.record(task_seconds, completions, elapsed);
     }
     if last.in_flight.is_some_and(|n| n > 0) {

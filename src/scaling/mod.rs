@@ -18,6 +18,7 @@
 //! | `applied`, [`victims`], [`replica_set_order`] | who goes, who resumes, and whom would the cluster take? |
 //! | [`state`], `learn` | what is remembered between decisions, and how it is learned |
 //! | [`mod@decide`], `record`, `explain` | all of it in order, and why in one line |
+//! | [`explanation`], [`trace`] | the same decision again, with every number that was in it |
 
 #![cfg_attr(test, expect(clippy::float_cmp, reason = "tests mean exact values"))]
 
@@ -28,6 +29,7 @@ pub mod decide;
 pub mod decision;
 pub mod estimate;
 mod explain;
+pub mod explanation;
 pub mod fleet;
 pub mod in_flight;
 pub mod law;
@@ -41,12 +43,13 @@ pub mod replica_set_order;
 pub mod settings;
 pub mod state;
 pub mod time;
+pub mod trace;
 pub mod victims;
 mod view;
 pub mod window;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decide::decide;
 pub use state::{Restored, State};

@@ -91,14 +91,14 @@ pub(super) fn record(
 
 /// What there is to say about the workers' memory.
 fn memory_note(settings: &Settings, view: &View<'_>, holding: &Holding, out_of_memory: bool) -> Option<String> {
-    let task = bytes(view.estimates.task_memory as f64);
+    let task = || bytes(view.estimates.task_memory as f64);
     if let Some(needed) = holding.needed {
         let limit = bytes(settings.container_memory.unwrap_or(0) as f64);
         let needed = bytes(needed as f64);
-        return Some(format!("a memory limit of {limit} is too small for one task of {task}: {needed} would do"));
+        return Some(format!("a memory limit of {limit} is too small for one task of {}: {needed} would do", task()));
     }
     out_of_memory
-        .then(|| format!("a worker ran out of memory: a task is taken for {task} now, {} at once", holding.tasks))
+        .then(|| format!("a worker ran out of memory: a task is taken for {} now, {} at once", task(), holding.tasks))
 }
 
 /// Seconds until the answer may differ though nothing is read: a queued task grows old, the window

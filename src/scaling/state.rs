@@ -1,5 +1,6 @@
 //! What is remembered between decisions.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -47,11 +48,20 @@ pub struct State {
     pub(super) memory: TaskMemory,
     pub(super) window: Window,
     pub(super) intervals: VecDeque<f64>,
-    /// Shared between states until something is learned.
-    pub(super) workers: Arc<BTreeMap<String, Remembered>>,
+    /// By name, in the order in which they were last seen; shared between states until something is learned.
+    pub(super) workers: Arc<Vec<(Arc<str>, Remembered)>>,
     pub(super) prefetch: Option<u32>,
     /// The cluster last refused a pod then.
     pub(super) refused: Option<Timestamp>,
+    pub(super) learned: Learned,
+}
+
+/// When each estimate last learned something.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Learned {
+    pub duration: Option<Timestamp>,
+    pub startup: Option<Timestamp>,
+    pub memory: Option<Timestamp>,
 }
 
 /// The counts of the last usable reading.
@@ -133,6 +143,7 @@ impl State {
             workers: Arc::default(),
             prefetch: None,
             refused: None,
+            learned: Learned::default(),
         }
     }
 
@@ -192,17 +203,32 @@ impl State {
         }
     }
 
-    /// What is remembered of each of `workers`, in their order: looked up once, used by index.
+    /// What is remembered of each of `workers`, in their order: looked up once, used by index. Mostly they are the
+    /// same as last time, and no name has to be searched for.
     pub(super) fn recall(&self, workers: &[Worker]) -> Vec<Remembered> {
-        workers.iter().map(|worker| self.workers.get(&worker.name).copied().unwrap_or_default()).collect()
+        let by_name = OnceCell::new();
+        let search = |wanted: &str| {
+            let named = || self.workers.iter().map(|(name, remembered)| (&**name, *remembered));
+            let by_name: &BTreeMap<&str, Remembered> = by_name.get_or_init(|| named().collect());
+            by_name.get(wanted).copied().unwrap_or_default()
+        };
+        let recall = |(index, worker): (usize, &Worker)| match self.workers.get(index) {
+            Some((name, remembered)) if **name == worker.name => *remembered,
+            _ => search(&worker.name),
+        };
+        workers.iter().enumerate().map(recall).collect()
     }
 
     /// Keeps what was learned of `workers` and forgets all others.
-    pub(super) fn keep(&mut self, workers: &[Worker], before: &[Remembered], after: &[Remembered]) {
-        if self.workers.len() == workers.len() && before == after {
-            return;
+    pub(super) fn keep(&mut self, workers: &[Worker], known: &[Remembered]) {
+        let same = self.workers.len() == workers.len()
+            && self.workers.iter().zip(workers).all(|((name, _), worker)| **name == worker.name);
+        if !same {
+            let names = workers.iter().map(|worker| Arc::from(worker.name.as_str()));
+            self.workers = Arc::new(names.zip(known.iter().copied()).collect());
+        } else if self.workers.iter().zip(known).any(|((_, before), after)| before != after) {
+            let before = Arc::make_mut(&mut self.workers).iter_mut();
+            before.zip(known).for_each(|((_, before), after)| *before = *after);
         }
-        let names = workers.iter().map(|worker| worker.name.clone());
-        self.workers = Arc::new(names.zip(after.iter().copied()).collect());
     }
 }

@@ -7,6 +7,7 @@
 mod api_server;
 mod autoscalers;
 mod bounds;
+mod explain;
 mod look;
 mod modes;
 mod neighbours;

@@ -48,7 +48,8 @@ pub struct Watching {
 
 pub fn watch(readers: &Live, broker: &Identity, queue: &str) -> Watching {
     let wake = Arc::new(Notify::new());
-    let source = rabbitmq::Source { broker: broker.clone(), queue: queue.to_owned(), dead_letter_queue: None };
+    let source =
+        rabbitmq::Source { broker: broker.clone(), queue: queue.to_owned(), dead_letter_queue: None, declare: None };
     let subscription = readers.subscribe(Source::RabbitMq(source), wake.clone());
     Watching { subscription, wake, queue: queue.to_owned() }
 }

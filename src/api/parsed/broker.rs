@@ -39,6 +39,13 @@ impl Broker {
         }
     }
 
+    /// Whether the section itself says where dead letters go.
+    pub fn declares_dead_letters(&self) -> bool {
+        match self {
+            Self::RabbitMq(rabbitmq) => rabbitmq.declare.is_some(),
+        }
+    }
+
     /// Whether tasks are taken from what is called `name`.
     pub fn takes_from(&self, name: &str) -> bool {
         match self {

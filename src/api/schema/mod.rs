@@ -1,6 +1,7 @@
 //! The `CustomResourceDefinition`, as `awp crd` prints it.
 
 mod columns;
+pub mod declare_rules;
 pub mod pod_template;
 pub mod reference;
 pub mod rules;
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
     use crate::api::defaults;
     use crate::api::names::secret_keys;
-    use crate::api::spec::Mode;
+    use crate::api::spec::{Mode, QueueType};
 
     fn walk(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
         visit(path, schema);
@@ -145,6 +146,7 @@ mod tests {
         for (path, default) in [
             ("spec.broker.rabbitmq.credentials.secretRef.usernameKey", secret_keys::USERNAME.to_owned()),
             ("spec.broker.rabbitmq.credentials.secretRef.passwordKey", secret_keys::PASSWORD.to_owned()),
+            ("spec.broker.rabbitmq.declare.type", format!("{:?}", QueueType::default())),
             ("spec.drain.timeout", defaults::DRAIN_TIMEOUT.to_owned()),
             ("spec.prefetch.auto.baseMemory", defaults::BASE_MEMORY.to_owned()),
             ("spec.prefetch.auto.headroomPercent", defaults::HEADROOM_PERCENT.to_string()),

@@ -12,7 +12,7 @@ use kube::core::{Reason, Rule};
 
 use crate::api::{defaults, duration, names, uri};
 
-fn forbidden(rule: impl Into<String>, message: &str) -> Rule {
+pub(super) fn forbidden(rule: impl Into<String>, message: &str) -> Rule {
     Rule::new(rule).message(message).reason(Reason::FieldValueForbidden)
 }
 
@@ -74,6 +74,12 @@ pub fn spec() -> Vec<Rule> {
             "name another queue than the pool's own: dead letters would be done again and again",
         )
         .field_path(".deadLetter.queue"),
+        forbidden(
+            "!has(self.deadLetter) || !has(self.deadLetter.queue) || !has(self.broker.rabbitmq) || \
+             !has(self.broker.rabbitmq.declare)",
+            "name it in broker.rabbitmq.declare.deadLetter.queue instead: with declare, that says where dead letters go",
+        )
+        .field_path(".deadLetter.queue"),
     ]
 }
 
@@ -117,6 +123,12 @@ pub fn rabbitmq() -> Vec<Rule> {
             "tls needs an encrypted address: write https://, or leave tls out",
         )
         .field_path(".managementUri"),
+        forbidden(
+            "!has(self.declare) || !has(self.declare.deadLetter) || \
+             !self.queues.exists(q, q == self.declare.deadLetter.queue)",
+            "name another queue than the pool's own: dead letters would be done again and again",
+        )
+        .field_path(".declare.deadLetter.queue"),
         forbidden("self.queues.size() == 1", "name exactly one queue; a second queue needs a pool of its own")
             .field_path(".queues"),
         forbidden(

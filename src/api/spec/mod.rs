@@ -10,7 +10,9 @@ mod broker;
 mod scaling;
 mod worker;
 
-pub use broker::{Broker, Credentials, RabbitMq, SecretRef, Tls, TlsSecretRef};
+pub use broker::{
+    Binding, Broker, Credentials, Declare, DeclaredDeadLetter, QueueType, RabbitMq, SecretRef, Tls, TlsSecretRef,
+};
 pub use scaling::{AutoPrefetch, DeadLetter, Drain, Fallback, Mode, Prefetch, Scaling};
 pub use worker::{TargetRef, Worker};
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::addresses::Resolver;
+use super::errors;
 use super::identity::Identity;
-use super::{errors, tls};
+use crate::net::{addresses, tls};
 use crate::scaling::observation::Unknown;
 
 const CONNECT: Duration = Duration::from_secs(3);
@@ -57,11 +57,11 @@ pub enum Failure {
 impl Http {
     pub fn new(identity: &Identity) -> Result<Self, Unknown> {
         let tls = if identity.management.iter().any(|url| url.starts_with("https:")) {
-            Some(tls::client_config(identity)?)
+            Some(tls::client_config(&identity.tls).map_err(|why| errors::tls_invalid(&why))?)
         } else {
             tls::unused()
         };
-        let tls = tls.ok_or_else(|| errors::tls_invalid("no TLS version is available"))?;
+        let tls = tls.ok_or_else(|| errors::http_unusable("no TLS version is available"))?;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .dns_resolver(Resolver)
@@ -73,7 +73,7 @@ impl Http {
             .pool_idle_timeout(IDLE)
             .user_agent("awp-operator")
             .build()
-            .map_err(|_| errors::tls_invalid("the HTTP client does not accept the TLS settings"))?;
+            .map_err(|_| errors::http_unusable("the HTTP client does not accept the TLS settings"))?;
         Ok(Self {
             client,
             bases: identity.management.clone(),
@@ -168,6 +168,19 @@ async fn bounded(base: &str, mut response: reqwest::Response, limit: usize) -> R
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// Looks names up as everybody else here does.
+#[derive(Debug)]
+struct Resolver;
+
+impl reqwest::dns::Resolve for Resolver {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        Box::pin(async move {
+            let found = addresses::resolve(name.as_str(), 0).await?;
+            Ok(Box::new(found.into_iter()) as reqwest::dns::Addrs)
+        })
+    }
 }
 
 /// The error's own text may hold the URL; what it *is* says enough.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::amqp::{Answer, Link};
 use super::identity::Identity;
+use super::link::{Answer, Link};
 use super::poller::Load;
 use super::watch::Watch;
 use super::watched::Lane;
@@ -46,7 +46,7 @@ pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -
     loop {
         let started = watch.clock.now();
         let connected = tokio::select! {
-            connected = connect(identity) => connected,
+            connected = Link::open(identity) => connected,
             () = end.cancelled() => return,
         };
         let why = match connected {
@@ -77,10 +77,6 @@ pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -
             () = end.cancelled() => return,
         }
     }
-}
-
-async fn connect(identity: &Identity) -> Result<Link, Unknown> {
-    Link::open(&identity.endpoint()?, identity).await
 }
 
 struct Lanes<'a> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
+use super::errors;
 use super::http::{Failure, Http};
 use super::identity::Identity;
 use super::lists::{self, Channel, Connection, Queue, Whoami};
@@ -13,8 +14,8 @@ use super::poller::Load;
 use super::schedule::{Schedule, Todo};
 use super::topology::Topology;
 use super::watch::Watch;
-use super::{errors, percent};
 use crate::brokers::backoff::Backoff;
+use crate::net::percent;
 use crate::scaling::observation::{Counted, CountedByWorker, Unknown};
 use crate::scaling::time::Timestamp;
 
@@ -70,7 +71,7 @@ impl<'a> Reader<'a> {
             load,
             http: Http::new(identity)?,
             user: &identity.username,
-            vhost: identity.endpoint()?.vhost,
+            vhost: identity.address()?.vhost,
             schedule: Schedule::default(),
             topology: Topology::default(),
             sees_everybody: false,
@@ -136,6 +137,9 @@ impl<'a> Reader<'a> {
 
     /// Dead-letter targets and what else the queues' own settings say.
     async fn take_settings(&mut self, queues: &[Queue], again: bool) -> Result<(), Unknown> {
+        if again {
+            self.watch.topology_was_read();
+        }
         let names = self.watch.names();
         let watched: Vec<&Queue> = queues.iter().filter(|queue| names.contains(&queue.name)).collect();
         let found = self.topology.facts(&mut self.http, &self.vhost, &watched, again).await;

@@ -1,4 +1,4 @@
-//! The life of a poller: two tasks for one identity, from the first subscription to the last.
+//! The life of a poller: three tasks for one identity, from the first subscription to the last.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::identity::Identity;
 use super::watch::Watch;
-use super::{Source, lanes, management};
-use crate::brokers::{BrokerStatus, Gaps, Interest, QueueFacts, Subscription, Trouble};
+use super::{Source, declare, lanes, management};
+use crate::brokers::{BrokerStatus, Declaration, Gaps, Interest, QueueFacts, Subscription, Trouble};
 use crate::clock::Clock;
 use crate::scaling::observation::QueueReading;
 
@@ -53,6 +53,15 @@ impl Poller {
             let (watch, identity, load, end) = (watch.clone(), identity.clone(), load.clone(), end.clone());
             tokio::spawn(async move { lanes::run(&watch, &identity, &load, jitter, &end).await });
         }
+        {
+            let (watch, identity, end) = (watch.clone(), identity.clone(), end.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = declare::run(&watch, &identity, jitter) => {}
+                    () = end.cancelled() => {}
+                }
+            });
+        }
         if !identity.management.is_empty() {
             let (watch, identity, load, end) = (watch.clone(), identity.clone(), load.clone(), end.clone());
             tokio::spawn(async move {
@@ -74,8 +83,9 @@ impl Poller {
 
     pub fn subscribe(self: &Arc<Self>, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription> {
         self.load.queues.fetch_add(1, Ordering::Relaxed);
-        let id = self.watch.subscribe(&source.queue, source.dead_letter_queue, wake);
-        Box::new(Subscribed { poller: self.clone(), queue: source.queue, id })
+        let queue = source.queue.clone();
+        let id = self.watch.subscribe(source, wake);
+        Box::new(Subscribed { poller: self.clone(), queue, id })
     }
 }
 
@@ -99,11 +109,15 @@ impl Subscription for Subscribed {
     }
 
     fn facts(&self) -> Option<QueueFacts> {
-        self.poller.watch.facts(&self.queue)
+        self.poller.watch.facts(&self.queue, self.id)
     }
 
     fn gaps(&self) -> Gaps {
         self.poller.watch.gaps(&self.queue)
+    }
+
+    fn declaration(&self) -> Option<Declaration> {
+        self.poller.watch.declaration(&self.queue, self.id)
     }
 
     fn set_interest(&self, interest: Interest) {

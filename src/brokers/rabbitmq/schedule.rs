@@ -63,7 +63,7 @@ pub struct Schedule {
 impl Schedule {
     pub fn todo(&self, wants: Wants, now: Timestamp) -> Todo {
         let is_due = |period: Option<f64>, last| period.is_some_and(|period| due(last, period) <= now);
-        let topology = due(self.topology, SETTINGS) <= now;
+        let topology = wants.topology || due(self.topology, SETTINGS) <= now;
         let list = is_due(self.list_period(wants), self.list);
         Todo {
             list,

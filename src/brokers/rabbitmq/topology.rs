@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::dead_letter::{self, Settings};
 use super::http::{Failure, Http};
 use super::lists::{Binding, Exchange, Policy, Queue};
-use super::percent;
 use crate::brokers::QueueFacts;
+use crate::net::percent;
 
 #[derive(Debug, Default)]
 pub struct Topology {

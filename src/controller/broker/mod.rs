@@ -6,7 +6,7 @@ mod rabbitmq;
 use super::build::SecretKeys;
 use super::secrets::Secrets;
 use super::validate::Refusal;
-use crate::api::parsed::{Broker, Login};
+use crate::api::parsed::{Broker, Login, Pool};
 use crate::api::spec;
 use crate::brokers::{DeadLetterTarget, Source};
 
@@ -48,9 +48,9 @@ pub fn secrets(broker: &Broker) -> Vec<&String> {
 }
 
 /// How to read, and what workers are told.
-pub fn reading(broker: &Broker, dead_letter_queue: Option<&str>, secrets: Secrets<'_>) -> Result<Reading, Refusal> {
-    match broker {
-        Broker::RabbitMq(rabbitmq) => rabbitmq::reading(rabbitmq, dead_letter_queue, secrets),
+pub fn reading(pool: &Pool, secrets: Secrets<'_>) -> Result<Reading, Refusal> {
+    match &pool.broker {
+        Broker::RabbitMq(rabbitmq) => rabbitmq::reading(rabbitmq, pool, secrets),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Real servers for tests and the demo, on loopback, without root or a container engine: a Kubernetes control plane,
-//! RabbitMQ, Apache Kafka, and nodes.
+//! RabbitMQ, Apache Kafka, ElasticMQ (for Amazon SQS), and nodes.
 //!
 //! Their programs come from `testbed install` (`make testbed`), once per machine. Every server ends when the process
 //! that started it ends, also when that is killed.
@@ -15,6 +15,7 @@ pub mod process_node;
 pub mod rabbitmq;
 pub mod reaction;
 pub mod replicas;
+pub mod sqs;
 
 pub use control_plane::{Access, ControlPlane, control_plane};
 pub use kafka::{Kafka, kafka};
@@ -23,3 +24,4 @@ pub use operator::Operator;
 pub use process_node::ProcessNode;
 pub use rabbitmq::{RabbitMq, rabbitmq};
 pub use replicas::Replicas;
+pub use sqs::{Sqs, sqs};

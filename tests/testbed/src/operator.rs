@@ -96,9 +96,14 @@ impl Operator {
         std::fs::read(&self.log).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
     }
 
+    /// Where it answers people and scrapers.
+    pub fn admin_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.admin)
+    }
+
     /// What `/metrics`, `/readyz` or `/livez` answers.
     pub async fn admin(&self, path: &str) -> Result<String> {
-        let answer = reqwest::get(format!("http://127.0.0.1:{}{path}", self.admin)).await?;
+        let answer = reqwest::get(format!("{}{path}", self.admin_url())).await?;
         Ok(answer.text().await?)
     }
 }

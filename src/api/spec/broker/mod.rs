@@ -4,11 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod declare;
 mod rabbitmq;
 mod secrets;
 
 use crate::api::schema::{self, rules};
 
+pub use declare::{Binding, Declare, DeclaredDeadLetter, QueueType};
 pub use rabbitmq::RabbitMq;
 pub use secrets::{Credentials, SecretRef, Tls, TlsSecretRef};
 

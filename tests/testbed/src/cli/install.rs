@@ -10,7 +10,7 @@ use clap::ValueEnum;
 /// Make the servers' programs that are missing, into the user's cache folder
 ///
 /// The control plane is built from Go modules (minutes the first time), RabbitMQ unpacked from Debian's packages (20 s),
-/// Apache Kafka comes by Maven (15 s).
+/// Apache Kafka and ElasticMQ (for Amazon SQS) fetched by Maven (15 s each).
 /// Nothing is installed on the system. What is there already is left alone, so this ends at once the second time.
 ///
 /// Example: testbed install --only rabbitmq
@@ -27,6 +27,7 @@ enum Part {
     Controlplane,
     Kafka,
     Rabbitmq,
+    Elasticmq,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -37,8 +38,11 @@ pub fn run(args: &Args) -> Result<()> {
     if wanted(Part::Rabbitmq) {
         install::rabbitmq::install(&cache)?;
     }
+    if wanted(Part::Elasticmq) {
+        install::elasticmq::ELASTICMQ.install(&cache)?;
+    }
     if wanted(Part::Kafka) {
-        install::kafka::install(&cache)?;
+        install::kafka::KAFKA.install(&cache)?;
     }
     if wanted(Part::Controlplane) {
         install::control_plane::install(&cache)?;

@@ -1,79 +1,93 @@
-//! Servers that are Java programs: their jars, by Maven.
+//! Java programs as Maven gives them: the jars of an artifact and of all it needs, in one folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::step::{Step, exists};
+use super::step::{self, Step};
+use crate::base::cache::Cache;
 
-/// What to have, and what must not come with it.
+/// The plug-in at a fixed version: what Maven brings by default differs by machine.
+const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+
+/// Artifacts at fixed versions.
 #[derive(Clone, Copy, Debug)]
-pub struct Artifacts<'a> {
+pub struct Artifacts {
+    /// For people, and the folder's name in the cache with `version`.
+    pub name: &'static str,
+    pub version: &'static str,
     /// `group:artifact:version`
-    pub wanted: &'a [&'a str],
-    /// `group:artifact`
-    pub unwanted: &'a [&'a str],
+    pub coordinates: &'static [&'static str],
+    /// How long it takes, for people.
+    pub takes: &'static str,
 }
 
-/// Puts the jars of `artifacts`, and those that they need at run time, into `folder`. The folder appears whole or not
-/// at all; the caller holds the lock of its cache.
-pub fn copy_jars(what: &str, artifacts: Artifacts<'_>, expected: Duration, folder: &Path) -> Result<()> {
-    for (program, package) in [("java", "default-jre-headless"), ("mvn", "maven")] {
-        if !exists(program) {
-            bail!("{what} needs Java 17 and Maven, and there is no `{program}`: on Debian `apt-get install {package}`");
+impl Artifacts {
+    /// The folder of the jars that are installed already.
+    pub fn find(&self, cache: &Cache) -> Result<PathBuf> {
+        let Self { name, .. } = self;
+        let folder = self.folder(cache);
+        if !folder.is_dir() {
+            bail!("{name} is not installed yet: run `make testbed` (or `testbed install --only {name}`)");
         }
+        if !step::exists("java") {
+            bail!(
+                "{name} needs Java 17 or newer: install a JRE, on Debian with: sudo apt-get install default-jre-headless"
+            );
+        }
+        Ok(folder)
     }
-    let parent = folder.parent().context("the cache has no parent folder")?;
-    std::fs::create_dir_all(parent)?;
-    let work = tempfile::Builder::new().prefix(".making-").tempdir_in(parent)?;
-    let jars = work.path().join("jars");
-    let pom = work.path().join("pom.xml");
-    std::fs::write(&pom, project(artifacts)?)?;
-    let mut maven = Command::new("mvn");
-    maven.args(["--batch-mode", "--no-transfer-progress", "--file"]).arg(&pom);
-    maven.arg("org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies");
-    maven.arg("-DincludeScope=runtime").arg(format!("-DoutputDirectory={}", jars.display()));
-    Step::new(format!("{what} by Maven")).expected(expected).run(&maven)?;
-    if folder.exists() {
-        std::fs::remove_dir_all(folder)?;
+
+    /// Fetches them if they are missing.
+    pub fn install(&self, cache: &Cache) -> Result<PathBuf> {
+        let Self { name, version, takes, .. } = self;
+        let _lock = cache.lock(name)?;
+        let folder = self.folder(cache);
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        if !step::exists("mvn") {
+            bail!("{name} comes by Maven, which is missing: install it, on Debian with: sudo apt-get install maven");
+        }
+        eprintln!("testbed: {name} {version} by Maven into {} (about {takes})", folder.display());
+        std::fs::create_dir_all(cache.root())?;
+        // Under its final name only when it is whole: another run may look at any time.
+        let work = tempfile::tempdir_in(cache.root())?;
+        self.copy_into(work.path()).with_context(|| format!("cannot install {name}"))?;
+        std::fs::create_dir_all(cache.path(name))?;
+        std::fs::rename(work.path().join("jars"), &folder)?;
+        Ok(folder)
     }
-    std::fs::rename(&jars, folder).with_context(|| format!("cannot create {}", folder.display()))
-}
 
-/// A project that does nothing but depend.
-fn project(artifacts: Artifacts<'_>) -> Result<String> {
-    let exclusions = artifacts.unwanted.iter().map(|it| Ok(format!("<exclusion>{}</exclusion>", coordinates(it)?)));
-    let exclusions = exclusions.collect::<Result<String>>()?;
-    let dependency = |it: &&str| {
-        Ok(format!("    <dependency>{}<exclusions>{exclusions}</exclusions></dependency>\n", coordinates(it)?))
-    };
-    let dependencies = artifacts.wanted.iter().map(dependency).collect::<Result<String>>()?;
-    Ok(format!(
-        "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n  <modelVersion>4.0.0</modelVersion>\n  \
-         <groupId>testbed</groupId><artifactId>jars</artifactId><version>1</version><packaging>pom</packaging>\n  \
-         <dependencies>\n{dependencies}  </dependencies>\n</project>\n"
-    ))
-}
-
-fn coordinates(text: &str) -> Result<String> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let named = ["groupId", "artifactId", "version"].iter().zip(&parts);
-    if !(2..=3).contains(&parts.len()) {
-        bail!("{text}: not group:artifact[:version]");
+    fn folder(&self, cache: &Cache) -> PathBuf {
+        cache.path(&format!("{}/{}", self.name, self.version))
     }
-    Ok(named.map(|(name, value)| format!("<{name}>{value}</{name}>")).collect())
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    fn copy_into(&self, work: &Path) -> Result<()> {
+        std::fs::write(work.join("pom.xml"), self.project()?)?;
+        let mut maven = Command::new("mvn");
+        maven.args(["--batch-mode", "--quiet", "-DincludeScope=runtime", COPY]);
+        maven.arg(format!("-DoutputDirectory={}", work.join("jars").display())).current_dir(work);
+        Step::new(format!("{} by Maven", self.name)).run(&maven).map(drop)
+    }
 
-    #[test]
-    fn a_project_names_what_it_needs() {
-        let project = project(Artifacts { wanted: &["a:b:1"], unwanted: &["c:d"] }).unwrap();
-        assert!(project.contains("<groupId>a</groupId><artifactId>b</artifactId><version>1</version><exclusions>"));
-        assert!(project.contains("<exclusion><groupId>c</groupId><artifactId>d</artifactId></exclusion>"));
+    /// A project that only has dependencies.
+    fn project(&self) -> Result<String> {
+        let mut dependencies = String::new();
+        for coordinates in self.coordinates {
+            let [group, artifact, version] = coordinates.split(':').collect::<Vec<_>>()[..] else {
+                bail!("{coordinates} is not group:artifact:version");
+            };
+            dependencies += &format!(
+                "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
+                 <version>{version}</version></dependency>"
+            );
+        }
+        Ok(format!(
+            "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\
+             <groupId>awp</groupId><artifactId>testbed</artifactId><version>1</version><packaging>pom</packaging>\
+             <dependencies>{dependencies}</dependencies></project>"
+        ))
     }
 }

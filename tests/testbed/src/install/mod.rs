@@ -2,6 +2,7 @@
 
 pub mod apt;
 pub mod control_plane;
+pub mod elasticmq;
 pub mod go;
 pub mod kafka;
 pub mod maven;

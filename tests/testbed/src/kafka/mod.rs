@@ -68,7 +68,7 @@ impl Kafka {
     /// A cluster of one's own.
     pub async fn start(options: Options) -> Result<Self> {
         install_crypto_provider();
-        let jars = crate::install::kafka::find(&Cache::of_user()?)?;
+        let jars = crate::install::kafka::KAFKA.find(&Cache::of_user()?)?;
         let scratch = Scratch::new("kafka")?;
         let authority = Authority::new("awp-testbed Kafka")?;
         let brokers = broker::set_up(&jars, &scratch, &authority, &options)?;

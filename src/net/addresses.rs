@@ -26,19 +26,6 @@ pub fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
-/// The same for HTTP, where the client looks names up by itself.
-#[derive(Debug)]
-pub struct Resolver;
-
-impl reqwest::dns::Resolve for Resolver {
-    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        Box::pin(async move {
-            let found = resolve(name.as_str(), 0).await?;
-            Ok(Box::new(found.into_iter()) as reqwest::dns::Addrs)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,8 @@
 //! `awp worker`: see [`crate::runtime`].
 #![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
+mod rabbitmq;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,10 +12,9 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::ValueEnum;
 
-use crate::amqp::Login;
 use crate::api::{duration, quantity};
-use crate::runtime::rabbitmq::{self, RabbitMq};
-use crate::runtime::settings::{DeadLetterTarget, Settings, parse_status_address};
+use crate::runtime::broker::Broker;
+use crate::runtime::settings::{Settings, parse_status_address};
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::{self, Command, Ended, Output, Work};
 
@@ -43,29 +44,9 @@ pub struct Args {
     #[arg(long, env = "AWP_OUTPUT", value_enum, default_value_t = OutputChoice::Inherit)]
     output: OutputChoice,
 
-    /// The broker, without credentials: amqp://host:5672/vhost or amqps://host:5671/vhost.
-    #[arg(long, env = "AWP_URI", hide_env_values = true)]
-    uri: String,
-    /// The queue to take tasks from.
-    #[arg(long, env = "AWP_QUEUE")]
-    queue: String,
-    /// Which kind of broker; only rabbitmq today.
+    /// Which kind of broker.
     #[arg(long, env = "AWP_BROKER", value_enum, default_value_t = BrokerChoice::Rabbitmq)]
     broker: BrokerChoice,
-    /// A folder with the files `username` and `password`, read again at each connection.
-    /// Without it AWP_USERNAME and AWP_PASSWORD are used.
-    #[arg(long, env = "AWP_CREDENTIALS_DIR")]
-    credentials_dir: Option<PathBuf>,
-    /// A folder with ca.crt, tls.crt and tls.key, each optional, for amqps.
-    #[arg(long, env = "AWP_TLS_DIR")]
-    tls_dir: Option<PathBuf>,
-    /// The exchange for dead letters; empty = the default exchange.
-    #[arg(long, env = "AWP_DEAD_LETTER_EXCHANGE")]
-    dead_letter_exchange: Option<String>,
-    /// The routing key for dead letters; with the default exchange, the name of the queue.
-    #[arg(long, env = "AWP_DEAD_LETTER_ROUTING_KEY")]
-    dead_letter_routing_key: Option<String>,
-
     /// Tasks at once (1 to 65535).
     #[arg(long, env = "AWP_PREFETCH", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     prefetch: u16,
@@ -82,6 +63,22 @@ pub struct Args {
     /// Serve /status, /ready and /healthz there, like 0.0.0.0:9464; absent = nowhere.
     #[arg(long, env = "AWP_STATUS_ADDRESS", value_parser = parse_status_address)]
     status_address: Option<SocketAddr>,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    rabbitmq: rabbitmq::RabbitMqArgs,
+}
+
+/// What every broker's side is told.
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// A folder with the login, read again at each connection: the files `username` and `password`.
+    /// Without it AWP_USERNAME and AWP_PASSWORD are used.
+    #[arg(long, env = "AWP_CREDENTIALS_DIR")]
+    credentials_dir: Option<PathBuf>,
+    /// A folder with ca.crt, tls.crt and tls.key, each optional, for encrypted connections.
+    #[arg(long, env = "AWP_TLS_DIR")]
+    tls_dir: Option<PathBuf>,
     /// The worker's name at the broker: its connection and consumer carry it.
     #[arg(long, env = "AWP_POD", default_value = "awp-worker")]
     name: String,
@@ -131,7 +128,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         status_address: args.status_address,
     };
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-    match runtime::run(settings, work, Arc::new(broker), shutdown).await? {
+    match runtime::run(settings, work, broker, shutdown).await? {
         Ended::Drained => Ok(()),
         Ended::Aborted => anyhow::bail!("ended by a second signal; the broker delivers unfinished tasks again"),
     }
@@ -149,21 +146,9 @@ impl Args {
         Ok(Work::Exec(Command::new(self.command.clone(), std::env::var_os("PATH"), output)?))
     }
 
-    fn broker(&self) -> anyhow::Result<RabbitMq> {
-        let BrokerChoice::Rabbitmq = self.broker;
-        let variable = |name| std::env::var(name).ok();
-        let settings = rabbitmq::Settings {
-            uri: self.uri.clone(),
-            queue: self.queue.clone(),
-            login: Login::from_parts(self.credentials_dir.clone(), variable("AWP_USERNAME"), variable("AWP_PASSWORD"))?,
-            tls: self.tls_dir.clone(),
-            name: self.name.clone(),
-            dead_letter: DeadLetterTarget::new(
-                self.dead_letter_exchange.clone(),
-                self.dead_letter_routing_key.clone(),
-                &self.queue,
-            )?,
-        };
-        Ok(RabbitMq::new(settings)?)
+    fn broker(&self) -> anyhow::Result<Arc<dyn Broker>> {
+        match self.broker {
+            BrokerChoice::Rabbitmq => self.rabbitmq.broker(&self.common),
+        }
     }
 }

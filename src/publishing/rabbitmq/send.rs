@@ -7,7 +7,8 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, PublisherConfirm};
 
-use super::tasks::Task;
+use super::super::tasks::Task;
+use super::super::{Progress, Sent};
 use crate::amqp;
 
 const PERSISTENT: u8 = 2;
@@ -17,32 +18,9 @@ const BATCH: usize = 1_000;
 /// Without a confirm for this long nothing more is to be expected.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How each message ended.
-#[derive(Debug, Default)]
-pub struct Sent {
-    /// Certainly in a queue.
-    pub confirmed: Vec<String>,
-    /// Returned by the broker: no queue takes that routing key.
-    pub unroutable: usize,
-    /// Refused by the queue, which may be full.
-    pub refused: usize,
-    /// No word of them: on the queue or not.
-    pub unknown: usize,
-    /// Not even tried, after the connection or the channel failed.
-    pub unsent: usize,
-    /// What ended the publishing early.
-    pub failure: Option<String>,
-}
-
-impl Sent {
-    pub fn complete(&self) -> bool {
-        self.unroutable + self.refused + self.unknown + self.unsent == 0
-    }
-}
-
 /// Publishes to `queue` through the default exchange; `progress` hears of each batch how many are
 /// confirmed so far.
-pub async fn send(connection: &Connection, queue: &str, tasks: &[Task], mut progress: impl FnMut(&[String])) -> Sent {
+pub async fn send(connection: &Connection, queue: &str, tasks: &[Task], progress: &mut Progress<'_>) -> Sent {
     let mut sent = Sent::default();
     let channel = async {
         let channel = connection.create_channel().await?;
@@ -147,7 +125,7 @@ async fn publish(channel: &Channel, queue: &str, task: &Task) -> Result<Publishe
 #[derive(Debug, thiserror::Error)]
 enum PublishError {
     #[error(transparent)]
-    Name(#[from] amqp::Error),
+    Name(#[from] amqp::NameTooLong),
     #[error(transparent)]
     Broker(#[from] lapin::Error),
 }

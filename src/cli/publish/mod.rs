@@ -1,20 +1,17 @@
 //! `awp publish`: see [`crate::publishing`].
 #![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
+mod rabbitmq;
+
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use lapin::Connection;
 
-use crate::amqp::{self, Endpoint, Login, TlsFiles};
-use crate::publishing::declare::{Declared, declare};
-use crate::publishing::send::{Sent, send};
 use crate::publishing::tasks::{Task, from_lines, simulated};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::publishing::{Sent, Target};
 
 /// Put tasks on a queue so that each is certainly there.
 ///
@@ -44,26 +41,34 @@ pub struct Args {
     #[arg(long, requires = "durations")]
     seed: Option<u64>,
 
-    /// The broker, without credentials: amqp://host:5672/vhost or amqps://host:5671/vhost.
-    #[arg(long, env = "AWP_URI", hide_env_values = true)]
-    uri: String,
-    /// The queue to publish to.
-    #[arg(long, env = "AWP_QUEUE")]
-    queue: String,
-    /// A folder with the files `username` and `password`.
-    /// Without it AWP_USERNAME and AWP_PASSWORD are used.
-    #[arg(long, env = "AWP_CREDENTIALS_DIR")]
-    credentials_dir: Option<PathBuf>,
-    /// A folder with ca.crt, tls.crt and tls.key, each optional, for amqps.
-    #[arg(long, env = "AWP_TLS_DIR")]
-    tls_dir: Option<PathBuf>,
-    /// First make a durable quorum queue QUEUE and QUEUE_failed for its dead letters.
-    /// Queues that exist are left as they are. Without tasks nothing else is done.
+    /// Which kind of broker.
+    #[arg(long, env = "AWP_BROKER", value_enum, default_value_t = BrokerChoice::Rabbitmq)]
+    broker: BrokerChoice,
+    /// First make what is missing: the queue, and one with `_failed` after its name for its dead
+    /// letters (RabbitMQ: durable quorum queues). What exists is left as it is. Without tasks
+    /// nothing else is done.
     #[arg(long)]
     declare: bool,
     /// What is printed.
     #[arg(short, long, value_enum, default_value_t = Format::Ids)]
     output: Format,
+
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    rabbitmq: rabbitmq::RabbitMqArgs,
+}
+
+/// What every broker's side is told.
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// A folder with the login: the files `username` and `password`.
+    /// Without it AWP_USERNAME and AWP_PASSWORD are used.
+    #[arg(long, env = "AWP_CREDENTIALS_DIR")]
+    credentials_dir: Option<PathBuf>,
+    /// A folder with ca.crt, tls.crt and tls.key, each optional, for encrypted connections.
+    #[arg(long, env = "AWP_TLS_DIR")]
+    tls_dir: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -72,6 +77,11 @@ Examples:
   awp publish --uri amqp://localhost --queue research --credentials-dir ./login --file tasks.jsonl
   AWP_USERNAME=guest AWP_PASSWORD=guest awp publish --uri amqp://localhost --queue try \\
       --declare --durations 2,5,30 --count 100";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BrokerChoice {
+    Rabbitmq,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -90,22 +100,22 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let tasks = args.tasks()?;
-    let connection = args.connect().await?;
+    let target = match args.broker {
+        BrokerChoice::Rabbitmq => args.rabbitmq.connect(&args.common).await?,
+    };
     if args.declare {
-        for (queue, declared) in declare(&connection, &args.queue).await? {
-            if let Declared::Different(cause) = declared {
-                eprintln!("the queue {queue:?} exists with other settings and is left as it is: {cause}");
-            }
+        for note in target.declare().await? {
+            eprintln!("{note}");
         }
     }
     let started = Instant::now();
-    let progress = Progress { ids: args.output == Format::Ids, total: tasks.len(), confirmed: 0 };
-    let sent = progress.follow(&connection, &args.queue, &tasks).await?;
-    if args.output == Format::Json {
+    let ids = args.output == Format::Ids;
+    let sent = follow(&*target, &tasks, ids).await?;
+    if !ids {
         print_json(&sent, started.elapsed())?;
     }
-    let _ = tokio::time::timeout(Duration::from_secs(5), connection.close(200, "done".into())).await;
-    if sent.complete() { Ok(()) } else { anyhow::bail!(account(&sent, &args.queue)) }
+    target.close().await;
+    if sent.complete() { Ok(()) } else { anyhow::bail!(account(&sent)) }
 }
 
 impl Args {
@@ -134,53 +144,28 @@ impl Args {
         let rounds = if self.count == 0 { &[] } else { given.as_slice() };
         Ok(rounds.iter().cloned().chain(again).collect())
     }
-
-    async fn connect(&self) -> anyhow::Result<Connection> {
-        // Before the login is looked for: a login in the URI is the likelier mistake.
-        amqp::Address::parse(&self.uri)?;
-        let variable = |name| std::env::var(name).ok();
-        let folder = self.credentials_dir.clone();
-        let login = Login::from_parts(folder, variable("AWP_USERNAME"), variable("AWP_PASSWORD"))?.read()?;
-        let tls = TlsFiles::read(self.tls_dir.as_deref())?;
-        let endpoint = Endpoint {
-            uri: self.uri.clone(),
-            username: login.username,
-            password: login.password,
-            ca_pem: tls.ca_pem,
-            client_pem: tls.client_pem,
-            connection_name: "awp publish".to_owned(),
-        };
-        Ok(amqp::connect(&endpoint, CONNECT_TIMEOUT).await?)
-    }
 }
 
-struct Progress {
-    ids: bool,
-    total: usize,
-    confirmed: usize,
-}
-
-impl Progress {
-    /// Prints the ids as they are confirmed, and where a person looks, how far it is.
-    async fn follow(mut self, connection: &Connection, queue: &str, tasks: &[Task]) -> anyhow::Result<Sent> {
-        let mut written = Ok(());
-        let live = std::io::stderr().is_terminal() && self.total > 1;
-        let sent = send(connection, queue, tasks, |ids| {
-            if self.ids && written.is_ok() {
-                written = print_ids(ids);
-            }
-            self.confirmed += ids.len();
-            if live {
-                eprint!("\r{} of {} confirmed", self.confirmed, self.total);
-            }
-        })
-        .await;
-        if live {
-            eprintln!();
+/// Prints the ids as they are confirmed, and where a person looks, how far it is.
+async fn follow(target: &dyn Target, tasks: &[Task], ids: bool) -> anyhow::Result<Sent> {
+    let mut written = Ok(());
+    let live = std::io::stderr().is_terminal() && tasks.len() > 1;
+    let mut count = 0;
+    let mut progress = |confirmed: &[String]| {
+        if ids && written.is_ok() {
+            written = print_ids(confirmed);
         }
-        written.context("standard output")?;
-        Ok(sent)
+        count += confirmed.len();
+        if live {
+            eprint!("\r{count} of {} confirmed", tasks.len());
+        }
+    };
+    let sent = target.send(tasks, &mut progress).await;
+    if live {
+        eprintln!();
     }
+    written.context("standard output")?;
+    Ok(sent)
 }
 
 fn print_ids(ids: &[String]) -> std::io::Result<()> {
@@ -205,10 +190,10 @@ fn print_json(sent: &Sent, took: Duration) -> anyhow::Result<()> {
 }
 
 /// What became of those that were not confirmed, and what to do.
-fn account(sent: &Sent, queue: &str) -> String {
+fn account(sent: &Sent) -> String {
     let mut parts = Vec::new();
     if sent.unroutable > 0 {
-        parts.push(format!("{} returned (there is no queue {queue:?}: make it with --declare)", sent.unroutable));
+        parts.push(format!("{} returned (there is no such queue: make it with --declare)", sent.unroutable));
     }
     if sent.refused > 0 {
         parts.push(format!("{} refused (the queue may be full)", sent.refused));
