@@ -2,14 +2,15 @@
 
 pub mod amqp;
 pub mod api;
+pub mod aws;
 pub mod brokers;
 pub mod cli;
 pub mod clock;
 pub mod contract;
 pub mod controller;
 pub mod explanation;
-pub mod net;
 pub mod kafka;
+pub mod net;
 pub mod ops;
 pub mod publishing;
 pub mod runtime;

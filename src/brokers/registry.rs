@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, rabbitmq};
+use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, rabbitmq, sqs};
+use crate::aws;
 use crate::clock::Clock;
 use crate::scaling::observation::{QueueReading, Unknown};
 
@@ -14,7 +15,14 @@ use crate::scaling::observation::{QueueReading, Unknown};
 ///
 /// Subscribing needs a tokio runtime.
 pub fn live(clock: Clock, jitter: fn() -> f64) -> Live {
-    Live { clock, jitter, pollers: Mutex::default(), loads: Mutex::default() }
+    Live {
+        clock,
+        jitter,
+        pollers: Mutex::default(),
+        loads: Mutex::default(),
+        accounts: Mutex::default(),
+        queues: Mutex::default(),
+    }
 }
 
 pub struct Live {
@@ -22,6 +30,8 @@ pub struct Live {
     jitter: fn() -> f64,
     pollers: Mutex<HashMap<rabbitmq::Identity, Weak<rabbitmq::Poller>>>,
     loads: Mutex<HashMap<String, Weak<rabbitmq::Load>>>,
+    accounts: Mutex<HashMap<aws::Identity, Weak<sqs::Account>>>,
+    queues: Mutex<HashMap<(aws::Identity, String), Weak<sqs::Poller>>>,
 }
 
 impl fmt::Debug for Live {
@@ -35,10 +45,11 @@ impl Brokers for Live {
         match source {
             Source::RabbitMq(source) => match source.check() {
                 Ok(()) => self.rabbitmq(&source.broker).subscribe(source, wake),
-                Err(why) => {
-                    wake.notify_one();
-                    Box::new(Refused(why))
-                }
+                Err(why) => refused(why, &wake),
+            },
+            Source::Sqs(source) => match source.check() {
+                Ok(()) => self.sqs(&source).subscribe(source.dead_letter_queue, wake),
+                Err(why) => refused(why, &wake),
             },
         }
     }
@@ -50,6 +61,7 @@ impl Live {
         let pollers = self.pollers.lock().unwrap_or_else(PoisonError::into_inner);
         let living = pollers.values().filter_map(Weak::upgrade);
         let mut status: Vec<BrokerStatus> = living.map(|poller| poller.status()).collect();
+        status.extend(sqs::status(self.accounts.lock().unwrap_or_else(PoisonError::into_inner).values()));
         status.sort_by(|a, b| a.address.cmp(&b.address));
         status
     }
@@ -59,6 +71,18 @@ impl Live {
         let load = shared(&self.loads, &broker, Arc::default);
         shared(&self.pollers, identity, || rabbitmq::Poller::start(identity, load, self.clock, self.jitter))
     }
+
+    fn sqs(&self, source: &sqs::Source) -> Arc<sqs::Poller> {
+        let identity = &source.broker;
+        let account = shared(&self.accounts, identity, || sqs::Account::new(identity, self.clock, self.jitter));
+        let key = (identity.clone(), source.queue.clone());
+        shared(&self.queues, &key, || sqs::Poller::start(account, &source.queue, self.clock, self.jitter))
+    }
+}
+
+fn refused(why: Unknown, wake: &Notify) -> Box<dyn Subscription> {
+    wake.notify_one();
+    Box::new(Refused(why))
 }
 
 /// The subscription to what cannot be asked for: it only says why.

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::brokers;
 use crate::clock::Clock;
+use crate::controller::broker::AwsPolicy;
 use crate::controller::explanations::Explanations;
 use crate::controller::world::PoolKey;
 use crate::controller::{self, Parts};
@@ -37,6 +38,16 @@ pub struct Args {
     /// Address of /livez, /readyz, /metrics and /explain.
     #[arg(long, env = "AWP_ADMIN_ADDRESS", default_value = "127.0.0.1:8080", value_name = "IP:PORT", value_parser = parse_status_address)]
     admin: SocketAddr,
+
+    /// Namespace whose pools may use the operator's own AWS identity (SQS without credentials, or with
+    /// assumeRoleArn); repeat it, or separate by commas. Default: none.
+    #[arg(long, env = "AWP_AWS_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE")]
+    aws_namespaces: Vec<String>,
+
+    /// This cluster's name, the first part of the external id when the operator assumes a role:
+    /// CLUSTER/NAMESPACE/POOL.
+    #[arg(long, env = "AWP_CLUSTER_NAME", default_value = "kubernetes", value_name = "NAME")]
+    cluster_name: String,
 }
 
 /// An answer of the API server that takes longer than this is none: watches are not concerned.
@@ -73,6 +84,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         readiness: readiness.clone(),
         explanations: explanations.clone(),
         namespaces,
+        aws: AwsPolicy {
+            namespaces: args.aws_namespaces.into_iter().filter(|name| !name.is_empty()).collect(),
+            cluster: args.cluster_name,
+        },
     };
     let explain: Explain = Arc::new(move |namespace, name| {
         let report = explanations.report(&PoolKey { namespace, name }, clock.now())?;

@@ -47,6 +47,7 @@ use crate::clock::Clock;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::workers::WorkerClient;
+use broker::AwsPolicy;
 use explanations::Explanations;
 use siblings::Siblings;
 use world::{Touch, World};
@@ -67,6 +68,7 @@ pub struct Parts {
     pub explanations: Arc<Explanations>,
     /// Namespaces to watch.
     pub namespaces: BTreeSet<String>,
+    pub aws: AwsPolicy,
 }
 
 /// What every pass can use.
@@ -82,6 +84,7 @@ pub struct Context {
     pub world: World,
     pub touch: Touch,
     pub siblings: RwLock<Siblings>,
+    pub aws: AwsPolicy,
 }
 
 /// Runs until `stop`.
@@ -105,6 +108,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
         world,
         touch,
         siblings: RwLock::default(),
+        aws: parts.aws,
     };
     dispatcher::run(Arc::new(context), touched, stop).await;
 }

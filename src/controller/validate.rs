@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::Context;
-use super::broker::{self, Environment, Remedies};
+use super::broker::{self, Asker, Environment, Remedies};
 use super::build::WorkerContract;
 use super::dereference::Found;
 use super::memory::Memory;
@@ -87,7 +87,8 @@ pub fn validate(
         .map_err(|invalid| Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string()))?;
     check_memory(&settings)?;
     let dead_letter_queue = spec.dead_letter_queue.as_deref();
-    let reading = broker::reading(spec, Secrets { memory, namespace: &key.namespace })?;
+    let secrets = Secrets { memory, namespace: &key.namespace };
+    let reading = broker::reading(spec, &Asker { key, secrets, aws: &context.aws })?;
     // Paused writes nothing, at the broker as little as here.
     let paused = settings.mode == Mode::Paused;
     Ok(Plan {
@@ -195,7 +196,7 @@ fn contract(spec: &parsed::Pool, environment: Environment) -> Option<WorkerContr
     Some(WorkerContract {
         container: template.container.clone(),
         environment,
-        credentials: template.login.as_ref().map(|login| broker::worker_credentials(&spec.broker, login)),
+        credentials: template.login.as_ref().map(broker::worker_credentials),
         status_port: spec.status_port,
         task_timeout: duration::format(spec.task_timeout),
         drain_timeout: spec.drain_timeout,

@@ -209,7 +209,7 @@ impl DecideCase {
             unacked: self.unacked.map(|count| Counted { count, at }),
             unacked_by_worker: self.by_worker.clone().map(|counts| CountedByWorker { counts, at }),
             single_active_consumer: self.single_active_consumer,
-            dead_letters: None,
+            ..QueueCounts::default()
         };
         let present = workers.iter().filter(|worker| worker.phase != WorkerPhase::Terminating).count() as u32;
         Observation {
