@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, rabbitmq, sqs};
+use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, kafka, rabbitmq, sqs};
 use crate::aws;
 use crate::clock::Clock;
 use crate::scaling::observation::{QueueReading, Unknown};
@@ -22,6 +22,7 @@ pub fn live(clock: Clock, jitter: fn() -> f64) -> Live {
         loads: Mutex::default(),
         accounts: Mutex::default(),
         queues: Mutex::default(),
+        clusters: Mutex::default(),
     }
 }
 
@@ -32,6 +33,7 @@ pub struct Live {
     loads: Mutex<HashMap<String, Weak<rabbitmq::Load>>>,
     accounts: Mutex<HashMap<aws::Identity, Weak<sqs::Account>>>,
     queues: Mutex<HashMap<(aws::Identity, String), Weak<sqs::Poller>>>,
+    clusters: Mutex<HashMap<kafka::Identity, Weak<kafka::Poller>>>,
 }
 
 impl fmt::Debug for Live {
@@ -51,6 +53,10 @@ impl Brokers for Live {
                 Ok(()) => self.sqs(&source).subscribe(source.dead_letter_queue, wake),
                 Err(why) => refused(why, &wake),
             },
+            Source::Kafka(source) => match source.check() {
+                Ok(()) => self.kafka(&source.broker).subscribe(source.wanted, wake),
+                Err(why) => refused(why, &wake),
+            },
         }
     }
 }
@@ -62,6 +68,8 @@ impl Live {
         let living = pollers.values().filter_map(Weak::upgrade);
         let mut status: Vec<BrokerStatus> = living.map(|poller| poller.status()).collect();
         status.extend(sqs::status(self.accounts.lock().unwrap_or_else(PoisonError::into_inner).values()));
+        let clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
+        status.extend(clusters.values().filter_map(Weak::upgrade).map(|poller| poller.status()));
         status.sort_by(|a, b| a.address.cmp(&b.address));
         status
     }
@@ -70,6 +78,10 @@ impl Live {
         let broker = identity.address().map_or_else(|_| identity.uri.clone(), |address| address.authority());
         let load = shared(&self.loads, &broker, Arc::default);
         shared(&self.pollers, identity, || rabbitmq::Poller::start(identity, load, self.clock, self.jitter))
+    }
+
+    fn kafka(&self, identity: &kafka::Identity) -> Arc<kafka::Poller> {
+        shared(&self.clusters, identity, || kafka::Poller::start(identity, self.clock, self.jitter))
     }
 
     fn sqs(&self, source: &sqs::Source) -> Arc<sqs::Poller> {

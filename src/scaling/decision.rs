@@ -117,6 +117,10 @@ pub enum Bound {
     MaxConcurrency,
     MaxMemory,
     SingleActiveConsumer,
+    /// Each partition is worked on by one worker.
+    Partitions,
+    /// Partitions have just been moved.
+    Rebalance,
     /// The cluster refuses more pods.
     Cluster,
     ManualHold,
@@ -137,6 +141,8 @@ impl Bound {
             Self::MaxConcurrency => "MaxConcurrency",
             Self::MaxMemory => "MaxMemory",
             Self::SingleActiveConsumer => "SingleActiveConsumer",
+            Self::Partitions => "Partitions",
+            Self::Rebalance => "Rebalance",
             Self::Cluster => "Cluster",
             Self::ManualHold => "ManualHold",
             Self::Paused => "Paused",

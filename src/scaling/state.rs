@@ -53,6 +53,9 @@ pub struct State {
     pub(super) prefetch: Option<u32>,
     /// The cluster last refused a pod then.
     pub(super) refused: Option<Timestamp>,
+    /// `spec.replicas` when it was last seen, and when it was last seen to change.
+    size: Option<u32>,
+    pub(super) resized: Option<Timestamp>,
     pub(super) learned: Learned,
 }
 
@@ -143,6 +146,8 @@ impl State {
             workers: Arc::default(),
             prefetch: None,
             refused: None,
+            size: None,
+            resized: None,
             learned: Learned::default(),
         }
     }
@@ -170,6 +175,14 @@ impl State {
         state.since = restored.backlog.since;
         state.restored = Some(restored);
         state
+    }
+
+    /// Notes a change of `spec.replicas`; finding some at the start is none.
+    pub(super) fn note_size(&mut self, replicas: Option<u32>, now: Timestamp) {
+        if self.size.is_some() && replicas.is_some() && self.size != replicas {
+            self.resized = Some(now);
+        }
+        self.size = replicas.or(self.size);
     }
 
     /// Notes which sources of in flight spoke.
