@@ -8,6 +8,7 @@ pub mod clock;
 pub mod contract;
 pub mod controller;
 pub mod explanation;
+pub mod kafka;
 pub mod net;
 pub mod ops;
 pub mod publishing;
