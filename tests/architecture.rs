@@ -62,6 +62,12 @@ const RULES: &[Rule] = &[
         why: "the AMQP connection is shared by readers and workers and knows neither",
     },
     Rule {
+        folder: "librdkafka",
+        modules: &["amqp", "net"],
+        crates: Crates::Not(KUBERNETES),
+        why: "clients of librdkafka are shared by workers and publishers and know neither",
+    },
+    Rule {
         folder: "brokers",
         modules: &["scaling::observation", "scaling::time", "clock", "amqp", "net"],
         crates: Crates::Not(KUBERNETES),
@@ -87,13 +93,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "publishing",
-        modules: &["amqp"],
+        modules: &["amqp", "librdkafka"],
         crates: Crates::Not(KUBERNETES),
         why: "publishing needs a broker and nothing else",
     },
     Rule {
         folder: "runtime",
-        modules: &["amqp", "clock", "contract", "api::names", "net", "ops", "scaling::time"],
+        modules: &["amqp", "clock", "contract", "api::names", "kafka", "librdkafka", "net", "ops", "scaling::time"],
         crates: Crates::Not(KUBERNETES),
         why: "a worker runs without Kubernetes",
     },

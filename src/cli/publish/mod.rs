@@ -1,6 +1,7 @@
 //! `awp publish`: see [`crate::publishing`].
 #![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
+mod kafka;
 mod rabbitmq;
 
 use std::io::{IsTerminal, Read, Write};
@@ -45,8 +46,8 @@ pub struct Args {
     #[arg(long, env = "AWP_BROKER", value_enum, default_value_t = BrokerChoice::Rabbitmq)]
     broker: BrokerChoice,
     /// First make what is missing: the queue, and one with `_failed` after its name for its dead
-    /// letters (RabbitMQ: durable quorum queues). What exists is left as it is. Without tasks
-    /// nothing else is done.
+    /// letters (RabbitMQ: durable quorum queues; Kafka: topics). What exists is left as it is.
+    /// Without tasks nothing else is done.
     #[arg(long)]
     declare: bool,
     /// What is printed.
@@ -57,6 +58,8 @@ pub struct Args {
     common: Common,
     #[command(flatten)]
     rabbitmq: rabbitmq::RabbitMqArgs,
+    #[command(flatten)]
+    kafka: kafka::KafkaArgs,
 }
 
 /// What every broker's side is told.
@@ -76,11 +79,14 @@ Examples:
   awp publish --uri amqp://localhost --queue research --credentials-dir ./login '{\"topic\": \"ants\"}'
   awp publish --uri amqp://localhost --queue research --credentials-dir ./login --file tasks.jsonl
   AWP_USERNAME=guest AWP_PASSWORD=guest awp publish --uri amqp://localhost --queue try \\
-      --declare --durations 2,5,30 --count 100";
+      --declare --durations 2,5,30 --count 100
+  awp publish --broker kafka --bootstrap-servers kafka:9092 --topic research --declare --partitions 12 \\
+      --file tasks.jsonl";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BrokerChoice {
     Rabbitmq,
+    Kafka,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -102,6 +108,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let tasks = args.tasks()?;
     let target = match args.broker {
         BrokerChoice::Rabbitmq => args.rabbitmq.connect(&args.common).await?,
+        BrokerChoice::Kafka => args.kafka.connect(&args.common).await?,
     };
     if args.declare {
         for note in target.declare().await? {

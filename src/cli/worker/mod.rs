@@ -1,6 +1,7 @@
 //! `awp worker`: see [`crate::runtime`].
 #![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
+mod kafka;
 mod rabbitmq;
 
 use std::ffi::OsString;
@@ -67,6 +68,8 @@ pub struct Args {
     common: Common,
     #[command(flatten)]
     rabbitmq: rabbitmq::RabbitMqArgs,
+    #[command(flatten)]
+    kafka: kafka::KafkaArgs,
 }
 
 /// What every broker's side is told.
@@ -79,9 +82,12 @@ pub struct Common {
     /// A folder with ca.crt, tls.crt and tls.key, each optional, for encrypted connections.
     #[arg(long, env = "AWP_TLS_DIR")]
     tls_dir: Option<PathBuf>,
-    /// The worker's name at the broker: its connection and consumer carry it.
+    /// The worker's name at the broker: its connection and consumer carry it (Kafka: client.id).
     #[arg(long, env = "AWP_POD", default_value = "awp-worker")]
     name: String,
+    /// Where dead letters go: a topic (Kafka).
+    #[arg(long, env = "AWP_DEAD_LETTER")]
+    dead_letter: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -89,7 +95,9 @@ Examples:
   awp worker --uri amqp://localhost --queue research --credentials-dir ./login \\
       --dead-letter-routing-key research_failed --prefetch 4 --exec -- python agent.py
   AWP_USERNAME=guest AWP_PASSWORD=guest awp worker --uri amqp://localhost --queue try \\
-      --dead-letter-routing-key try_failed --simulate";
+      --dead-letter-routing-key try_failed --simulate
+  awp worker --broker kafka --bootstrap-servers kafka:9092 --topic research --group research \\
+      --dead-letter research_failed --prefetch 4 --task-timeout 25m --exec -- python agent.py";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum OutputChoice {
@@ -102,6 +110,7 @@ enum OutputChoice {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BrokerChoice {
     Rabbitmq,
+    Kafka,
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -149,6 +158,7 @@ impl Args {
     fn broker(&self) -> anyhow::Result<Arc<dyn Broker>> {
         match self.broker {
             BrokerChoice::Rabbitmq => self.rabbitmq.broker(&self.common),
+            BrokerChoice::Kafka => self.kafka.broker(&self.common, self.task_timeout),
         }
     }
 }
