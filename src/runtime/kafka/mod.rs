@@ -127,6 +127,8 @@ impl Settings {
         } else {
             config.set("group.protocol", "consumer");
         }
+        // In the classic protocol members look for new partitions themselves.
+        config.set("topic.metadata.refresh.interval.ms", "60000");
         // Tasks are few and slow: what is fetched ahead is only memory.
         config.set("queued.min.messages", "100").set("queued.max.messages.kbytes", "4096");
         Ok(config)
