@@ -76,11 +76,17 @@ pub struct No {
     pub code: u16,
     pub reason: &'static str,
     pub message: String,
+    /// The field that is wrong.
+    pub field: Option<&'static str>,
 }
 
 impl No {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into() }
+        Self { code, reason, message: message.into(), field: None }
+    }
+
+    pub fn invalid(field: &'static str, why: &str) -> Self {
+        Self { field: Some(field), ..Self::new(422, "Invalid", format!("{field}: Invalid value: {why}")) }
     }
 
     pub fn not_found(kind: Kind, name: &str) -> Self {
