@@ -1,10 +1,16 @@
 //! `amqp[s]://host[:port][/vhost]`, read strictly: what cannot be meant is refused, with the remedy.
 
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::names::LONGEST_NAME;
+use crate::net::addresses::is_link_local;
+use crate::net::percent;
+
 /// Where a broker is. Never holds credentials.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     pub tls: bool,
-    /// A name or an address; an IPv6 address without brackets.
+    /// A name or an address, in lower case; an IPv6 address without brackets.
     pub host: String,
     pub port: u16,
     pub vhost: String,
@@ -23,6 +29,12 @@ pub enum AddressError {
     Query,
     #[error("the URI's virtual host is one path segment: `/` in its name is written %2F")]
     Vhost,
+    #[error("the URI's virtual host holds a % that is not an escape: a percent sign is written %25")]
+    Escape,
+    #[error("the virtual host's name is longer than the {LONGEST_NAME} bytes that AMQP carries")]
+    VhostTooLong,
+    #[error("link-local addresses are refused: no broker lives there")]
+    LinkLocal,
 }
 
 impl Address {
@@ -43,12 +55,33 @@ impl Address {
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (host, port) = host_and_port(authority)?;
+        if host.parse::<IpAddr>().is_ok_and(is_link_local) {
+            return Err(AddressError::LinkLocal);
+        }
         let vhost = match path {
             "" => "/".to_owned(),
             path if path.contains('/') => return Err(AddressError::Vhost),
-            path => percent_decode(path).ok_or(AddressError::Form)?,
+            path => percent::decode(path).ok_or(AddressError::Escape)?,
         };
+        if vhost.len() > LONGEST_NAME {
+            return Err(AddressError::VhostTooLong);
+        }
         Ok(Self { tls, host, port: port.unwrap_or(if tls { 5671 } else { 5672 }), vhost })
+    }
+
+    /// The same for every way to write this address.
+    pub fn uri(&self) -> String {
+        let scheme = if self.tls { "amqps" } else { "amqp" };
+        format!("{scheme}://{}/{}", self.authority(), percent::encode(&self.vhost))
+    }
+
+    /// `host:port`, for messages and to tell brokers apart.
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -56,15 +89,15 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), AddressError>
     let (host, port) = match authority.strip_prefix('[') {
         Some(bracketed) => {
             let (host, after) = bracketed.split_once(']').ok_or(AddressError::Form)?;
-            let _: std::net::Ipv6Addr = host.parse().map_err(|_| AddressError::Form)?;
+            let host: Ipv6Addr = host.parse().map_err(|_| AddressError::Form)?;
             match after {
-                "" => (host, None),
-                after => (host, Some(after.strip_prefix(':').ok_or(AddressError::Form)?)),
+                "" => (host.to_string(), None),
+                after => (host.to_string(), Some(after.strip_prefix(':').ok_or(AddressError::Form)?)),
             }
         }
         None => match authority.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, None),
+            Some((host, port)) => (host.to_ascii_lowercase(), Some(port)),
+            None => (authority.to_ascii_lowercase(), None),
         },
     };
     let valid = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
@@ -72,23 +105,7 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), AddressError>
         return Err(AddressError::Form);
     }
     let port = port.map(|port| port.parse().ok().filter(|&port| port != 0).ok_or(AddressError::Form)).transpose()?;
-    Ok((host.to_owned(), port))
-}
-
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                let digits = std::str::from_utf8(&digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
-                u8::from_str_radix(digits, 16).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
+    Ok((host, port))
 }
 
 #[cfg(test)]
@@ -104,9 +121,12 @@ mod tests {
             ("amqp://10.0.0.1:5673/%2F", false, "10.0.0.1", 5673, "/"),
             ("amqp://[::1]:5673/a%20b", false, "::1", 5673, "a b"),
             ("amqps://[fd00::1]", true, "fd00::1", 5671, "/"),
+            ("amqps://[FD00:0::1]", true, "fd00::1", 5671, "/"),
+            ("amqp://Rabbit/team%20a%2fb", false, "rabbit", 5672, "team a/b"),
         ] {
             let expected = Address { tls, host: host.into(), port, vhost: vhost.into() };
-            assert_eq!(Address::parse(uri), Ok(expected), "{uri}");
+            assert_eq!(Address::parse(uri).as_ref(), Ok(&expected), "{uri}");
+            assert_eq!(Address::parse(&expected.uri()), Ok(expected), "{uri}");
         }
     }
 
@@ -126,13 +146,21 @@ mod tests {
             "amqp://[h]",
             "amqp://[::1]x",
             "amqp://a b",
-            "amqp://h/%zz",
-            "amqp://h/%2",
         ] {
             assert_eq!(Address::parse(form), Err(AddressError::Form), "{form}");
         }
+        for escape in ["amqp://h/%zz", "amqp://h/%2", "amqp://h/50%"] {
+            assert_eq!(Address::parse(escape), Err(AddressError::Escape), "{escape}");
+        }
         assert_eq!(Address::parse("amqp://h?heartbeat=1"), Err(AddressError::Query));
-        assert_eq!(Address::parse("amqp://h/a/b"), Err(AddressError::Vhost));
+        for vhost in ["amqp://h/a/b", "amqp://h//"] {
+            assert_eq!(Address::parse(vhost), Err(AddressError::Vhost), "{vhost}");
+        }
+        for local in ["amqp://169.254.169.254", "amqp://[fe80::1]", "amqp://[::ffff:169.254.169.254]/v"] {
+            assert_eq!(Address::parse(local), Err(AddressError::LinkLocal), "{local}");
+        }
+        assert!(Address::parse(&format!("amqp://h/{}", "v".repeat(255))).is_ok());
+        assert_eq!(Address::parse(&format!("amqp://h/{}", "v".repeat(256))), Err(AddressError::VhostTooLong));
     }
 
     #[test]

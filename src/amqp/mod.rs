@@ -1,28 +1,34 @@
 //! Connecting to RabbitMQ: address, login and TLS in, a lapin connection out.
 //!
-//! Everything that talks AMQP goes through [`connect`], because lapin's own connect
+//! Everything that talks AMQP goes through [`connect`] or [`connect_with_fuse`], because lapin's own
+//! connect
 //! * demands a system trust store even where a private CA is given,
-//! * takes any host it cannot parse (an IPv6 address) for `localhost`, and
-//! * leaves a thread and a socket behind for every attempt that is given up.
+//! * takes any host it cannot parse (an IPv6 address) for `localhost`,
+//! * leaves a thread and a socket behind for every attempt that is given up, and
+//! * panics at names that AMQP cannot carry.
 
 mod address;
+mod errors;
 mod login;
-mod tls;
+mod names;
+mod socket;
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lapin::tcp::AsyncTcpStream;
-use lapin::types::ShortString;
+use lapin::tcp::{AsyncTcpStream, RustlsConnector};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{Connection, ConnectionProperties, ErrorKind};
+use lapin::{Connection, ConnectionProperties};
+
+use crate::net::addresses;
+use crate::net::tls::{self, TlsFiles};
 
 pub use address::{Address, AddressError};
+pub use errors::Error;
 pub use login::{Credentials, Login, LoginError};
-pub use tls::TlsFiles;
+pub use names::{LONGEST_NAME, NameTooLong, short};
+pub use socket::Fuse;
 
 /// Seconds. A broker that is silent for twice this long is given up; RabbitMQ's own default of 60
 /// would leave a worker deaf for two minutes, and its documentation calls 5 to 20 right for most.
@@ -35,10 +41,7 @@ pub struct Endpoint {
     pub uri: String,
     pub username: String,
     pub password: String,
-    /// PEM of the only CA to trust; `None` = the system's roots.
-    pub ca_pem: Option<Vec<u8>>,
-    /// PEM of a client certificate and its key.
-    pub client_pem: Option<(Vec<u8>, Vec<u8>)>,
+    pub tls: TlsFiles,
     /// What the broker's management shows and joins channels by.
     pub connection_name: String,
 }
@@ -49,93 +52,67 @@ impl std::fmt::Debug for Endpoint {
     }
 }
 
-/// Why there is no connection, in words for people. Never a password.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    #[error("cannot reach {host}:{port}: {cause}")]
-    Unreachable { host: String, port: u16, cause: String },
-    #[error("no secure connection to {host}:{port}: {cause}; give the broker's CA as ca.crt in the TLS folder")]
-    Tls { host: String, port: u16, cause: String },
-    #[error("the TLS files cannot be used: {0}")]
-    TlsFiles(String),
-    #[error("the broker refuses the login of {username:?}: correct its name or password")]
-    LoginRefused { username: String },
-    #[error(
-        "the broker refuses {username:?} the virtual host {vhost:?}: it does not exist, or the user has no permissions there ({cause})"
-    )]
-    VhostRefused { username: String, vhost: String, cause: String },
-    #[error("{host}:{port} accepts connections but does not speak within {seconds} s")]
-    Silent { host: String, port: u16, seconds: u64 },
-    #[error("the connection failed: {0}")]
-    Other(String),
-}
-
-/// Opens one connection. It is given up, leaving nothing behind, after `timeout`.
+/// Opens one connection. It is given up, leaving nothing behind, after `limit`.
 ///
 /// lapin does not reconnect on its own here: whoever holds the connection knows what an
 /// interruption means.
-pub async fn connect(endpoint: &Endpoint, timeout: Duration) -> Result<Connection, Error> {
-    let address = Address::parse(&endpoint.uri)?;
-    let tls = if address.tls {
-        Some(tls::connector(endpoint.ca_pem.as_deref(), endpoint.client_pem.as_ref())?)
-    } else {
-        None
-    };
-    let properties = ConnectionProperties::default().with_connection_name(endpoint.connection_name.as_str().into());
-    let runtime = lapin::runtime::default_runtime().map_err(|error| Error::Other(error.to_string()))?;
+pub async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Connection, Error> {
+    let (connection, fuse) = connect_with_fuse(endpoint, limit).await?;
+    fuse.remove();
+    Ok(connection)
+}
 
-    let attempt = Attempt::default();
-    let socket = attempt.clone();
-    let connecting = Connection::connector(
-        uri(&address, endpoint),
-        runtime,
-        async move |uri: AMQPUri, runtime| {
-            let AMQPAuthority { host, port, .. } = uri.authority;
+/// The same for whoever must be able to leave a connection whose broker has fallen silent: its
+/// socket is cut when the fuse is dropped.
+pub async fn connect_with_fuse(endpoint: &Endpoint, limit: Duration) -> Result<(Connection, Fuse), Error> {
+    let address = Address::parse(&endpoint.uri)?;
+    let connector = address.tls.then(|| tls::client_config(&endpoint.tls)).transpose()?.map(RustlsConnector::from);
+    let fuse = Fuse::default();
+    let opening = open(&address, endpoint, connector, fuse.lead(), limit);
+    // Longer than the limit for the socket and TLS, whose failures say more than a silence.
+    match tokio::time::timeout(limit + Duration::from_millis(500), opening).await {
+        Ok(Ok(connection)) => Ok((connection, fuse)),
+        Ok(Err(error)) => Err(errors::of_lapin(&error, &address, endpoint)),
+        Err(_) => Err(Error::Silent { address: address.authority(), seconds: limit.as_secs() }),
+    }
+}
+
+async fn open(
+    address: &Address,
+    endpoint: &Endpoint,
+    connector: Option<RustlsConnector>,
+    lead: socket::Lead,
+    limit: Duration,
+) -> Result<Connection, lapin::Error> {
+    let resolved = addresses::resolve(&address.host, address.port).await?;
+    let host = address.host.clone();
+    let properties = ConnectionProperties::default().with_connection_name(endpoint.connection_name.as_str().into());
+    Connection::connector(
+        uri(address, endpoint),
+        lapin::runtime::default_runtime()?,
+        async move |_, runtime| {
             let opening = async {
-                let stream = AsyncTcpStream::connect(&runtime, resolve(&host, port).await?).await?;
+                let stream = AsyncTcpStream::connect(&runtime, resolved.clone()).await?;
                 if let AsyncTcpStream::Plain(plain) = &stream {
-                    socket.keep(plain.get_ref().as_fd().try_clone_to_owned()?.into());
+                    lead.keep(plain.get_ref().as_fd().try_clone_to_owned()?.into())?;
                 }
-                match &tls {
+                match &connector {
+                    Some(connector) => stream.into_rustls(connector, &host).await,
                     None => Ok(stream),
-                    // Marked, so that a failed handshake is not taken for an unreachable host.
-                    Some(tls) => stream
-                        .into_rustls(tls, &host)
-                        .await
-                        .map_err(|cause| io::Error::other(TlsFailure(cause.to_string()))),
                 }
             };
             // A limit of its own: lapin drives this on a thread that the caller's timeout does not end.
-            match tokio::time::timeout(timeout, opening).await {
-                Ok(stream) => stream.map_err(lapin::Error::from),
+            match tokio::time::timeout(limit, opening).await {
+                Ok(opened) => Ok(opened?),
                 Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
             }
         },
         properties,
-    );
-    match tokio::time::timeout(timeout + Duration::from_millis(500), connecting).await {
-        Ok(Ok(connection)) => {
-            attempt.forget();
-            Ok(connection)
-        }
-        Ok(Err(error)) => Err(classify(&error, &address, &endpoint.username)),
-        Err(_) => {
-            attempt.abandon();
-            Err(Error::Silent { host: address.host, port: address.port, seconds: timeout.as_secs() })
-        }
-    }
+    )
+    .await
 }
 
-/// A name as AMQP carries it: at most 255 bytes. lapin's own conversion panics beyond.
-pub fn short(text: &str) -> Result<ShortString, Error> {
-    ShortString::try_new(text).map_err(|_| {
-        let start: String = text.chars().take(40).collect();
-        Error::Other(format!("the name {start:?}… has {} bytes; AMQP allows 255", text.len()))
-    })
-}
-
+/// Never by way of a URI string: a password may hold any character.
 fn uri(address: &Address, endpoint: &Endpoint) -> AMQPUri {
     AMQPUri {
         scheme: if address.tls { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
@@ -149,62 +126,6 @@ fn uri(address: &Address, endpoint: &Endpoint) -> AMQPUri {
     }
 }
 
-/// The socket of an attempt in progress, kept so that giving up can end lapin's thread: it reads
-/// the end of the stream and leaves.
-#[derive(Clone, Default)]
-struct Attempt(Arc<Mutex<Option<std::net::TcpStream>>>);
-
-impl Attempt {
-    fn keep(&self, socket: std::net::TcpStream) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket);
-    }
-
-    /// The duplicate handle would keep the socket open after lapin closes it.
-    fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-
-    fn abandon(&self) {
-        if let Some(socket) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // It may have been closed by the peer meanwhile: just as well.
-            let _ = socket.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    Ok(tokio::net::lookup_host((host, port)).await?.collect())
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct TlsFailure(String);
-
-fn classify(error: &lapin::Error, address: &Address, username: &str) -> Error {
-    let (host, port) = (address.host.clone(), address.port);
-    match error.kind() {
-        ErrorKind::IOError(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref::<TlsFailure>()) {
-            Some(TlsFailure(cause)) => Error::Tls { host, port, cause: cause.clone() },
-            None => Error::Unreachable { host, port, cause: cause.to_string() },
-        },
-        ErrorKind::ProtocolError(error) => {
-            let text = error.get_message().to_string();
-            match error.get_id() {
-                ACCESS_REFUSED => Error::LoginRefused { username: username.to_owned() },
-                NOT_ALLOWED => {
-                    Error::VhostRefused { username: username.to_owned(), vhost: address.vhost.clone(), cause: text }
-                }
-                _ => Error::Other(text),
-            }
-        }
-        _ => Error::Other(error.to_string()),
-    }
-}
-
-/// AMQP reply codes at connecting.
-const ACCESS_REFUSED: u16 = 403;
-const NOT_ALLOWED: u16 = 530;
-
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
@@ -216,8 +137,7 @@ mod tests {
             uri: format!("amqp://127.0.0.1:{port}"),
             username: "u".into(),
             password: "hunter2".into(),
-            ca_pem: None,
-            client_pem: None,
+            tls: TlsFiles::default(),
             connection_name: "test".into(),
         }
     }
@@ -253,11 +173,5 @@ mod tests {
         let error = connect(&endpoint(1), Duration::from_secs(1)).await.unwrap_err();
         assert!(matches!(error, Error::Unreachable { .. }), "{error}");
         assert!(!format!("{error} {error:?} {:?}", endpoint(1)).contains("hunter2"));
-    }
-
-    #[test]
-    fn a_name_too_long_for_amqp_is_refused() {
-        assert!(short(&"x".repeat(255)).is_ok());
-        assert!(short(&"x".repeat(256)).unwrap_err().to_string().contains("256 bytes; AMQP allows 255"));
     }
 }

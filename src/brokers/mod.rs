@@ -5,8 +5,12 @@
 //! their own, so a slow or dead broker delays no other.
 
 pub mod backoff;
+pub mod check;
+pub mod metrics;
+pub mod kafka;
 pub mod rabbitmq;
 mod registry;
+pub mod sqs;
 
 use std::sync::Arc;
 
@@ -14,12 +18,29 @@ use tokio::sync::Notify;
 
 use crate::scaling::observation::{QueueReading, Unknown};
 
-pub use registry::{Live, live};
+pub use registry::{LOOKS_PER_SECOND, Live, live};
 
 /// What to read: a broker, a login and a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     RabbitMq(rabbitmq::Source),
+    Sqs(sqs::Source),
+    Kafka(kafka::Source),
+}
+
+impl Source {
+    /// The same, with nothing to declare or to commit.
+    #[must_use]
+    pub fn reading_only(self) -> Self {
+        match self {
+            Self::RabbitMq(source) => Self::RabbitMq(rabbitmq::Source { declare: None, ..source }),
+            Self::Sqs(source) => Self::Sqs(source),
+            Self::Kafka(mut source) => {
+                source.wanted.keeps_position = false;
+                Self::Kafka(source)
+            }
+        }
+    }
 }
 
 /// How closely a pool needs its queue watched now.
@@ -31,11 +52,13 @@ pub struct Interest {
     pub by_worker: bool,
     /// The pool cannot grow now (at its maximum, in a steady backlog): reading may be slower.
     pub relaxed: bool,
+    /// It has worked before: where it begins is settled.
+    pub begun: bool,
 }
 
 /// The readers of all brokers, as the controller sees them.
 pub trait Brokers: Send + Sync {
-    /// Begins reading `source`; `wake` is notified when the reading, the facts or the gaps change.
+    /// Begins reading `source`; `wake` is notified when the reading, the facts, the gaps or the declaration change.
     /// Reading ends when the subscription is dropped.
     fn subscribe(&self, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription>;
 }
@@ -51,6 +74,10 @@ pub trait Subscription: Send + Sync {
     fn facts(&self) -> Option<QueueFacts>;
     /// Why parts of a known reading are missing or slow.
     fn gaps(&self) -> Gaps;
+    /// What became of what the pool wants declared; `None` where it wants nothing.
+    fn declaration(&self) -> Option<Declaration> {
+        None
+    }
     fn set_interest(&self, interest: Interest);
 }
 
@@ -59,7 +86,7 @@ pub trait Subscription: Send + Sync {
 pub struct QueueFacts {
     /// Where the queue's own settings or policy send dead letters.
     pub dead_letter: Option<DeadLetterTarget>,
-    /// The broker's word for its type: `quorum`, `classic`.
+    /// The broker's word for its type: `quorum`, `classic`, `standard`, `fifo`, `consumer group`.
     pub queue_type: Option<String>,
 }
 
@@ -102,6 +129,17 @@ pub struct Gaps {
     pub facts: Option<Unknown>,
 }
 
+/// What became of a wish for queues and exchanges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declaration {
+    /// Not tried yet.
+    Pending,
+    /// All of it is there.
+    Ready,
+    /// Why it is not.
+    Refused(Unknown),
+}
+
 /// One broker identity that is read now, for metrics and people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerStatus {
@@ -118,7 +156,7 @@ pub struct BrokerStatus {
 /// One way to a broker that fails now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// `amqp`, `management`: static, safe as a metric label.
+    /// `amqp`, `management`, `api`, `kafka`: static, safe as a metric label.
     pub side: &'static str,
     pub why: Unknown,
 }

@@ -12,6 +12,7 @@ use super::validate::{Plan, Refusal, RefusalKind};
 use crate::api::AgentWorkerPoolStatus;
 use crate::api::conditions::{Says, Status, find, remove, set};
 use crate::api::names::{conditions as types, reasons};
+use crate::brokers::Declaration;
 use crate::scaling::decision::{Bound, Decision, Trust};
 use crate::scaling::observation::{ErrorClass, Observation, QueueReading, Unknown};
 use crate::scaling::settings::Mode;
@@ -56,8 +57,11 @@ fn worth_telling(old: Option<&Condition>, say: &Says) -> Option<Happening> {
     let other_reason = old.is_none_or(|old| old.reason != say.reason);
     let warning = match (say.type_, say.status) {
         (types::BACKLOG_KNOWN, Status::False) if old.is_none() => return None,
-        (types::READY | types::BACKLOG_KNOWN, Status::False) if changed || other_reason => true,
+        (types::READY | types::BACKLOG_KNOWN | types::TOPOLOGY_DECLARED, Status::False) if changed || other_reason => {
+            true
+        }
         (types::READY | types::BACKLOG_KNOWN, Status::True) if changed && old.is_some() => false,
+        (types::TOPOLOGY_DECLARED, Status::True) if changed => false,
         (type_, Status::True) if changed && is_warning(type_) => true,
         _ => return None,
     };
@@ -120,7 +124,7 @@ fn decided(decision: &Decision, plan: &Plan, seen: &Seen, memory: &mut Memory, n
             ready(&mut verdict, decision, plan);
         }
     }
-    verdict.0.push(backlog_known(reading, decision.trust));
+    verdict.0.push(backlog_known(reading, decision.trust, seen.gaps.ready.as_ref()));
     let flags = decision.flags;
     let mut when = |holds: bool, type_, message: &dyn Fn() -> String| {
         if holds {
@@ -160,7 +164,24 @@ fn decided(decision: &Decision, plan: &Plan, seen: &Seen, memory: &mut Memory, n
     when(unknown_target && plan.contract.is_some(), types::NO_DEAD_LETTER_TARGET, &|| {
         plan.remedies.no_dead_letter.into()
     });
+    declared(&mut verdict, seen.declaration.as_ref());
     verdict
+}
+
+/// Nothing is said before the first attempt has ended.
+fn declared((says, gone): &mut Verdict, declaration: Option<&Declaration>) {
+    let type_ = types::TOPOLOGY_DECLARED;
+    match declaration {
+        None => gone.push(type_),
+        Some(Declaration::Pending) => {}
+        Some(Declaration::Ready) => {
+            let message = "the queue, its bindings and its dead letters' way are there as declared".into();
+            says.push(Says { type_, status: Status::True, reason: reasons::DECLARED, message });
+        }
+        Some(Declaration::Refused(why)) => {
+            says.push(Says { type_, status: Status::False, reason: why.reason, message: why.message.clone() });
+        }
+    }
 }
 
 /// Some source tells of some worker, or there is none to tell of. Between this and blindness lies an outage,
@@ -189,10 +210,14 @@ fn ready((says, gone): &mut Verdict, decision: &Decision, plan: &Plan) {
     }
 }
 
-fn backlog_known(reading: &QueueReading, trust: Trust) -> Says {
+/// `slow`: why the fast look does not work, or is not as fast as it should be.
+fn backlog_known(reading: &QueueReading, trust: Trust, slow: Option<&Unknown>) -> Says {
     let (status, reason, message) = match (reading, trust) {
         (QueueReading::Unknown(Unknown { reason, message, .. }), _) => (Status::False, *reason, message.clone()),
-        (QueueReading::Known(_), Trust::Known) => (Status::True, reasons::READ, "the queue is read".into()),
+        (QueueReading::Known(_), Trust::Known) => match slow {
+            None => (Status::True, reasons::READ, "the queue is read".into()),
+            Some(slow) => (Status::True, slow.reason, format!("the queue is read, but: {}", slow.message)),
+        },
         (QueueReading::Known(_), _) => {
             (Status::False, "ReadingStale", "the last reading is old; the last decision holds until a new one".into())
         }

@@ -74,6 +74,7 @@ fn keep(context: &Arc<Context>, actors: &mut BTreeMap<PoolKey, Actor>, key: Pool
         None => {
             if actors.remove(&key).is_some() {
                 context.parts.metrics.forget(&key.labels());
+                context.parts.explanations.forget(&key);
             }
         }
         Some(guarded) => {

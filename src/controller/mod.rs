@@ -20,11 +20,13 @@ pub mod conditions;
 pub mod dereference;
 pub mod dispatcher;
 pub mod events;
+pub mod explanations;
 pub mod memory;
 pub mod news;
 pub mod observe;
 pub mod pods;
 pub mod reconcile;
+pub mod record;
 pub mod reports;
 pub mod secrets;
 pub mod siblings;
@@ -46,6 +48,8 @@ use crate::clock::Clock;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::workers::WorkerClient;
+use broker::AwsPolicy;
+use explanations::Explanations;
 use siblings::Siblings;
 use world::{Touch, World};
 
@@ -62,8 +66,10 @@ pub struct Parts {
     pub workers: Arc<dyn WorkerClient>,
     pub metrics: Arc<Metrics>,
     pub readiness: Readiness,
+    pub explanations: Arc<Explanations>,
     /// Namespaces to watch.
     pub namespaces: BTreeSet<String>,
+    pub aws: AwsPolicy,
 }
 
 /// What every pass can use.

@@ -1,5 +1,7 @@
 //! Step 3: the queue and the workers as the law sees them.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -14,7 +16,7 @@ use super::times;
 use super::validate::Plan;
 use super::world::PoolKey;
 use crate::api::names::{annotations, reasons};
-use crate::brokers::{Gaps, Interest, QueueFacts};
+use crate::brokers::{Declaration, Gaps, Interest, QueueFacts};
 use crate::scaling::observation::{ErrorClass, Observation, QueueCounts, QueueReading, Unknown, Worker};
 use crate::scaling::time::Timestamp;
 
@@ -33,10 +35,12 @@ const DOUBT_PATIENCE: f64 = 12.0;
 /// An observation, and what only status needs besides.
 #[derive(Debug)]
 pub struct Seen {
-    pub observation: Observation,
+    pub observation: Arc<Observation>,
     pub facts: Option<QueueFacts>,
     /// Why parts of the reading are missing.
     pub gaps: Gaps,
+    /// What became of what the pool wants declared.
+    pub declaration: Option<Declaration>,
     /// Other pools on the same queue.
     pub sharing: Vec<PoolKey>,
     pub history: PrefetchHistory,
@@ -64,6 +68,7 @@ pub fn observe(
     let queue = subscribe(context, plan, memory, now);
     queue.subscription.set_interest(interest);
     let (facts, gaps) = (queue.subscription.facts(), queue.subscription.gaps());
+    let declaration = queue.subscription.declaration();
     let waited = now.since(queue.since);
     let reading = match queue.subscription.latest() {
         Some(reading) => over_a_doubt(reading, &mut queue.empty, now),
@@ -76,13 +81,13 @@ pub fn observe(
     let queue_key = broker::queue_key(&found.pool.spec.broker).unwrap_or_default();
     let (share, sharing) = siblings::share(context, &queue_key, key);
     let replicas = found.deployment.as_deref().map(|deployment| replicas(deployment, memory));
-    let observation = Observation {
+    let observation = Arc::new(Observation {
         queue: scaled(reading, share, &workers),
         growth_refused: growth_refused(found, &pods, now),
         replicas,
         workers,
-    };
-    Some(Seen { observation, facts, gaps, sharing, history })
+    });
+    Some(Seen { observation, facts, gaps, declaration, sharing, history })
 }
 
 fn subscribe<'a>(context: &Context, plan: &Plan, memory: &'a mut Memory, now: Timestamp) -> &'a mut Queue {
@@ -103,7 +108,14 @@ fn interest(plan: &Plan, workers: &[Worker], found: &Found) -> Interest {
     let working = !workers.is_empty();
     let decision = found.pool.status.as_ref().and_then(|status| status.decision.as_ref());
     let full = decision.is_some_and(|decision| decision.applied >= plan.settings.max_replicas);
-    Interest { in_flight: working, by_worker: working && plan.status_port.is_none(), relaxed: full }
+    let backlog = found.pool.status.as_ref().and_then(|status| status.backlog.as_ref());
+    let known = backlog.is_some_and(|backlog| backlog.trust.as_deref() == Some("Known"));
+    Interest {
+        in_flight: working,
+        by_worker: working && plan.status_port.is_none(),
+        relaxed: full,
+        begun: working || known,
+    }
 }
 
 /// Falling asleep is no outage: it raises no condition, no event, no write of status.

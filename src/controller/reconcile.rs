@@ -1,19 +1,23 @@
 //! The driver: the steps in order, and how soon to come back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Context;
 use super::apply::{Outcome, Step};
 use super::dereference::{self, Found};
+use super::explanations::{Ended, Last};
 use super::memory::Memory;
 use super::news::News;
 use super::observe::{self, Seen};
+use super::record::record;
 use super::update_status;
 use super::validate::{self, Plan, Refusal, RefusalKind};
 use super::world::PoolKey;
 use crate::api::names::reasons;
 use crate::api::{AgentWorkerPool, parsed};
 use crate::scaling::decision::Decision;
+use crate::scaling::explanation::Inputs;
 use crate::scaling::time::Timestamp;
 use crate::scaling::{self, State};
 
@@ -79,7 +83,7 @@ pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) ->
         Ok(spec) => spec,
         Err(invalid) => {
             let refusal = Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string());
-            return refuse(context, &pool, None, memory, refusal, now).await;
+            return refuse(context, key, &pool, None, memory, refusal, now).await;
         }
     };
     dereference::watch_secrets(context, key, &spec, memory);
@@ -88,21 +92,33 @@ pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) ->
     };
     let plan = match validate::validate(context, key, &found, &spec, memory) {
         Ok(plan) => plan,
-        Err(refusal) => return refuse(context, &pool, Some(&found), memory, refusal, now).await,
+        Err(refusal) => return refuse(context, key, &pool, Some(&found), memory, refusal, now).await,
     };
     let Some(seen) = observe::observe(context, key, &found, &plan, memory, now) else {
         return Ok(Pass { next: SOON });
     };
-    let decision = decide(&found, &plan, &seen, memory, now);
+    let decision = decide(context, key, &found, &plan, &seen, memory, now);
     let step = Step { context, key, found: &found, plan: &plan, decision: &decision, memory, now };
     let outcome = step.apply(&spec, &seen).await.map_err(Error::Apply)?;
     conclude(context, key, &found, &plan, &seen, decision, outcome, memory, now).await
 }
 
-fn decide(found: &Found, plan: &Plan, seen: &Seen, memory: &mut Memory, now: Timestamp) -> Decision {
-    let state = memory.state.take().unwrap_or_else(|| first_state(found, now));
-    let (state, decision) = scaling::decide(&state, &plan.settings, &seen.observation, now);
-    memory.state = Some(state);
+fn decide(
+    context: &Context,
+    key: &PoolKey,
+    found: &Found,
+    plan: &Plan,
+    seen: &Seen,
+    memory: &mut Memory,
+    now: Timestamp,
+) -> Decision {
+    let before = memory.state.take().unwrap_or_else(|| first_state(found, now));
+    let (after, decision) = scaling::decide(&before, &plan.settings, &seen.observation, now);
+    memory.state = Some(after);
+    let inputs =
+        Inputs { state: before, settings: plan.settings.clone(), observation: seen.observation.clone(), at: now };
+    let outcome = Ended::Decided { inputs, gaps: seen.gaps.clone(), shared_with: seen.sharing.clone() };
+    context.parts.explanations.keep(key, Last { pool: found.pool.clone(), outcome });
     decision
 }
 
@@ -129,6 +145,8 @@ async fn conclude(
     let next = next_look(&decision, plan, seen, memory, now);
     context.parts.metrics.record(&key.labels(), &decision);
     tell(context, key, &decision, &outcome);
+    let passed = memory.state.as_ref().map(State::passed).unwrap_or_default();
+    record(&mut memory.recorded, key, &found.pool, &decision, passed, seen.observation.workers.len());
     let news = match outcome.refusal.clone() {
         Some(refusal) => News::Refused(refusal),
         None => News::Decided { decision: Box::new(decision), outcome, plan, seen },
@@ -159,7 +177,8 @@ fn tell(context: &Context, key: &PoolKey, decision: &Decision, outcome: &Outcome
 
 async fn refuse(
     context: &Context,
-    pool: &AgentWorkerPool,
+    key: &PoolKey,
+    pool: &Arc<AgentWorkerPool>,
     found: Option<&Found>,
     memory: &mut Memory,
     refusal: Refusal,
@@ -168,6 +187,7 @@ async fn refuse(
     if refusal.kind == RefusalKind::Pending {
         return Ok(Pass { next: SOON });
     }
+    context.parts.explanations.keep(key, Last { pool: pool.clone(), outcome: Ended::Refused(refusal.clone()) });
     update_status::update_status(context, pool, found, News::Refused(refusal), memory, now)
         .await
         .map_err(Error::Status)?;

@@ -2,7 +2,8 @@
 
 use super::decision::Bound;
 use super::fleet::{Fleet, Role};
-use super::observation::WorkerPhase;
+use super::observation::{Partitions, WorkerPhase};
+use super::partitions;
 use super::settings::Settings;
 
 /// Seconds for which a refusal is remembered after the cluster stopped to say so: refused pods that
@@ -17,7 +18,35 @@ pub struct Ceiling {
     pub at_most: u32,
     /// Growth must not bring the total, with workers that still drain, above this.
     pub growth: u32,
-    pub detail: String,
+    /// What the words name: pods for `Cluster`.
+    present: u32,
+}
+
+impl Ceiling {
+    fn of(bound: Bound, most: u32) -> Self {
+        Self { bound, at_most: most, growth: most, present: 0 }
+    }
+
+    /// In words; only for the one that binds.
+    pub fn detail(&self, settings: &Settings) -> String {
+        match self.bound {
+            Bound::SingleActiveConsumer => {
+                "the queue has a single active consumer: more workers would only wait".to_owned()
+            }
+            Bound::Partitions if self.growth < self.at_most => format!(
+                "tasks are on {} of {} partitions, each of which one worker works on",
+                self.growth, self.at_most
+            ),
+            Bound::Partitions => format!("the topics have {} partitions: more workers would only wait", self.at_most),
+            Bound::MaxMemory => {
+                let most = settings.max_memory.unwrap_or(0) as f64;
+                let each = settings.worker_memory.unwrap_or(0).max(1) as f64;
+                format!("maxMemory holds {} workers of {}", (most / each).floor(), bytes(each))
+            }
+            Bound::Cluster => format!("the cluster refuses more pods than the {} there are", self.present),
+            _ => format!("maxReplicas is {}", settings.max_replicas),
+        }
+    }
 }
 
 /// Concurrency in slots: how many more the pool may have than c0, below 0 where it has too many.
@@ -28,22 +57,24 @@ pub fn concurrency_left(settings: &Settings, fleet: &Fleet<'_>) -> Option<f64> {
 
 /// The hard caps, which win over `minReplicas`. A manual hold ignores what guards against the law's
 /// appetite, not what guards the cluster.
-pub fn ceilings(settings: &Settings, fleet: &Fleet<'_>, single_active: bool, refused: bool) -> Vec<Ceiling> {
-    let mut ceilings = Vec::new();
+pub fn ceilings(
+    settings: &Settings,
+    fleet: &Fleet<'_>,
+    single_active: bool,
+    partitions: Option<Partitions>,
+    refused: bool,
+) -> Vec<Ceiling> {
+    let mut ceilings = Vec::with_capacity(5);
     if settings.hold_replicas.is_none() {
-        ceilings.push(Ceiling {
-            bound: Bound::MaxReplicas,
-            at_most: settings.max_replicas,
-            growth: settings.max_replicas,
-            detail: format!("maxReplicas is {}", settings.max_replicas),
-        });
+        ceilings.push(Ceiling::of(Bound::MaxReplicas, settings.max_replicas));
         if single_active {
-            ceilings.push(Ceiling {
-                bound: Bound::SingleActiveConsumer,
-                at_most: 1,
-                growth: 1,
-                detail: "the queue has a single active consumer: more workers would only wait".to_owned(),
-            });
+            ceilings.push(Ceiling::of(Bound::SingleActiveConsumer, 1));
+        }
+        if let Some(all) = partitions {
+            // Asked for whatever the queue holds.
+            let spare = settings.min_replicas.max(settings.warm_slots.div_ceil(fleet.prefetch.max(1)));
+            let growth = partitions::useful(all, spare);
+            ceilings.push(Ceiling { growth, ..Ceiling::of(Bound::Partitions, all.assignable) });
         }
     }
     ceilings.extend(memory(settings, fleet));
@@ -53,7 +84,7 @@ pub fn ceilings(settings: &Settings, fleet: &Fleet<'_>, single_active: bool, ref
             bound: Bound::Cluster,
             at_most: if fleet.absent > 0 { present } else { present.saturating_add(fleet.draining()) },
             growth: present.saturating_add(fleet.draining()),
-            detail: format!("the cluster refuses more pods than the {present} there are"),
+            present,
         });
     }
     ceilings
@@ -82,7 +113,7 @@ fn memory(settings: &Settings, fleet: &Fleet<'_>) -> Option<Ceiling> {
         bound: Bound::MaxMemory,
         at_most: (f64::from(fleet.active()) + beyond(active)).max(0.0) as u32,
         growth: (total + more).max(0.0) as u32,
-        detail: format!("maxMemory holds {} workers of {}", (most / each).floor(), bytes(each)),
+        present: 0,
     })
 }
 

@@ -1,5 +1,7 @@
 //! The pool's workers, sorted into what the law may count on.
 
+use std::cell::OnceCell;
+
 use super::load::{Load, Sources};
 use super::observation::{Observation, Worker, WorkerPhase, WorkerState};
 use super::replica_set_order;
@@ -51,6 +53,12 @@ pub struct Fleet<'a> {
     /// More than one ReplicaSet has pods: in a rollout the Deployment shrinks its ReplicaSets in
     /// proportion, whatever deletion costs say (measured).
     pub rollout: bool,
+    /// Sums over the members, asked for many times in one decision.
+    active: u32,
+    draining: u32,
+    slots: f64,
+    /// By [`super::victims::order`]: sorting them is dear, and a pool that keeps its size never asks.
+    pub(super) victims: OnceCell<Vec<usize>>,
 }
 
 impl<'a> Fleet<'a> {
@@ -86,7 +94,34 @@ impl<'a> Fleet<'a> {
                 members[index].role = Role::Leaving;
             }
         }
-        Self { workers, members, desired, absent: desired.saturating_sub(present), prefetch, rollout }
+        let absent = desired.saturating_sub(present);
+        let mut fleet = Self {
+            workers,
+            members,
+            desired,
+            absent,
+            prefetch,
+            rollout,
+            active: absent,
+            draining: 0,
+            slots: f64::from(absent) * f64::from(prefetch),
+            victims: OnceCell::new(),
+        };
+        fleet.add_up();
+        fleet
+    }
+
+    fn add_up(&mut self) {
+        for member in &self.members {
+            match member.role {
+                Role::Active => {
+                    self.active = self.active.saturating_add(1);
+                    self.slots += f64::from(member.slots);
+                }
+                Role::Draining => self.draining += 1,
+                Role::Leaving => {}
+            }
+        }
     }
 
     pub fn with_role(&self, role: Role) -> impl Iterator<Item = (usize, &Member)> {
@@ -95,17 +130,22 @@ impl<'a> Fleet<'a> {
 
     /// Workers that take tasks, absent ones included.
     pub fn active(&self) -> u32 {
-        self.absent.saturating_add(self.with_role(Role::Active).count() as u32)
+        self.active
     }
 
     pub fn draining(&self) -> u32 {
-        self.with_role(Role::Draining).count() as u32
+        self.draining
     }
 
     /// c0: slots of active workers, absent ones included.
     pub fn slots(&self) -> f64 {
-        let present: f64 = self.with_role(Role::Active).map(|(_, member)| f64::from(member.slots)).sum();
-        present + f64::from(self.absent) * f64::from(self.prefetch)
+        self.slots
+    }
+
+    /// Slots of active workers that are ready.
+    pub fn ready_slots(&self) -> f64 {
+        let ready = |index: &usize| self.workers[*index].phase == WorkerPhase::Ready;
+        self.with_role(Role::Active).filter(|(index, _)| ready(index)).map(|(_, member)| f64::from(member.slots)).sum()
     }
 
     /// n: what active workers hold. The whole queue's count less what the others hold, but never

@@ -35,8 +35,28 @@ pub struct Demand {
     pub slots: f64,
     /// `max x_j`: slots short (positive) or to spare (negative).
     pub short: f64,
-    /// How long the task has waited that is shortest of slots; `None` where no queued task is.
-    pub pressing_age: Option<f64>,
+    /// The queued task that is shortest of slots; `None` where even an empty queue is shorter.
+    pub pressing: Option<Pressing>,
+}
+
+/// The task j* that decides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pressing {
+    /// j: its place in the queue, from 1.
+    pub position: f64,
+    /// Seconds it has waited.
+    pub age: f64,
+}
+
+/// What the law says of one queued task.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TaskTerms {
+    /// a_j: seconds left to it at the next decision.
+    pub left: f64,
+    /// Completions counted on until a new worker would be too late for it.
+    pub completions: f64,
+    /// x_j
+    pub short: f64,
 }
 
 /// `W = λ · max(0, b + T − D) + warmSlots`: free slots to keep. The λ part exists only where a cold
@@ -68,21 +88,26 @@ impl Terms {
         let free = self.free_slots;
         let idle = self.slots - self.in_flight;
         let mut short = free - idle;
-        let mut pressing_age = None;
+        let mut pressing = None;
         let mut position = 0.0;
         for arrival in queue.iter() {
             position += arrival.count as f64;
             let age = now.since(arrival.at);
-            let left = self.start_within - self.interval - age;
-            let finished_in_time = self.slots * (left - self.startup).max(0.0) / self.task_duration;
-            let short_here = position + free - idle - finished_in_time;
-            if short_here > short {
-                short = short_here;
-                pressing_age = Some(age);
+            let here = self.of_task(position, age);
+            if here.short > short {
+                short = here.short;
+                pressing = Some(Pressing { position, age });
             }
         }
         let most = self.in_flight + position + free;
         let slots = (self.slots + short.max(0.0)).clamp(self.in_flight, most.max(self.in_flight));
-        Demand { slots: (slots - ROUNDING).ceil().max(0.0), short, pressing_age }
+        Demand { slots: (slots - ROUNDING).ceil().max(0.0), short, pressing }
+    }
+
+    /// The law's terms for the task in place `position`, which has waited for `age` seconds.
+    pub fn of_task(&self, position: f64, age: f64) -> TaskTerms {
+        let left = self.start_within - self.interval - age;
+        let completions = self.slots * (left - self.startup).max(0.0) / self.task_duration;
+        TaskTerms { left, completions, short: position + self.free_slots - (self.slots - self.in_flight) - completions }
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn learn(
     observation: &Observation,
     now: Timestamp,
 ) -> bool {
-    state.in_flight.forget(now);
+    state.in_flight.forget(state.counts_fresh(), now);
     state.in_flight.heard(&observation.workers);
     let mut out_of_memory = false;
     for (worker, remembered) in observation.workers.iter().zip(known) {
@@ -74,6 +74,7 @@ fn take_report(state: &mut State, settings: &Settings, worker: &Worker, report: 
     }
     if let Some(bytes) = report.task_peak_memory_bytes {
         let task_duration = state.duration.mean(settings.task_duration);
+        state.learned.memory = Some(report.at);
         state.memory.record(bytes, f64::from(report.in_flight.min(worker.slots)) * elapsed / task_duration);
     }
     remembered.report_at = Some(report.at);
@@ -95,6 +96,7 @@ fn take_startup(state: &mut State, worker: &Worker, remembered: &mut Remembered)
     let Some(first_ready) = worker.first_ready.filter(|_| !remembered.started) else { return };
     // Of older pods it is not known when they were ready *first*.
     if worker.created >= state.started {
+        state.learned.startup = Some(first_ready);
         state.startup.record(first_ready.since(worker.created));
     }
     remembered.started = true;
@@ -132,7 +134,7 @@ fn take_reading(
         return;
     }
     if let Some(unacked) = counts.unacked.or_else(|| sum_by_worker(counts)) {
-        state.in_flight.counted(unacked, now);
+        state.in_flight.counted(unacked, state.counts_fresh(), now);
     }
     let last = state.reading;
     if let Some(last) = last {
@@ -202,11 +204,16 @@ fn take_flow(state: &mut State, settings: &Settings, last: Reading, reading: Rea
         let busy = state.flow.busy - state.flow.busy_used;
         let step = elapsed.min(LONGEST_STEP);
         let task_seconds = if state.flow.reports_busy { busy } else { in_flight as f64 * step };
+        if completions > 0.0 {
+            state.learned.duration = Some(reading.at);
+        }
         state.duration.record(task_seconds, completions, elapsed);
+        state.flow.passed.completed = state.flow.passed.completed.saturating_add(completions as u64);
     }
     if last.in_flight.is_some_and(|n| n > 0) {
         state.memory.decay(elapsed, state.duration.mean(settings.task_duration));
     }
+    state.flow.passed.arrived = state.flow.passed.arrived.saturating_add(arrived as u64);
     state.flow.finished_used = state.flow.finished;
     state.flow.busy_used = state.flow.busy;
     state.arrivals.arrive(arrival_time(last.at, elapsed), arrived as u64);

@@ -14,10 +14,12 @@
 //! | [`load`], [`fleet`] | what does a worker hold, and which can be counted on? |
 //! | [`estimate`] | λ, S, b and q, learned |
 //! | [`prefetch`] | how many tasks may one worker hold? |
+//! | [`partitions`] | what does the lag of a partitioned queue say? |
 //! | `plan`, [`window`], [`caps`] | from slots to workers: what holds the number up, what holds it down? |
 //! | `applied`, [`victims`], [`replica_set_order`] | who goes, who resumes, and whom would the cluster take? |
 //! | [`state`], `learn` | what is remembered between decisions, and how it is learned |
 //! | [`mod@decide`], `record`, `explain` | all of it in order, and why in one line |
+//! | [`explanation`], [`trace`] | the same decision again, with every number that was in it |
 
 #![cfg_attr(test, expect(clippy::float_cmp, reason = "tests mean exact values"))]
 
@@ -28,12 +30,14 @@ pub mod decide;
 pub mod decision;
 pub mod estimate;
 mod explain;
+pub mod explanation;
 pub mod fleet;
 pub mod in_flight;
 pub mod law;
 mod learn;
 pub mod load;
 pub mod observation;
+pub mod partitions;
 mod plan;
 pub mod prefetch;
 mod record;
@@ -41,12 +45,13 @@ pub mod replica_set_order;
 pub mod settings;
 pub mod state;
 pub mod time;
+pub mod trace;
 pub mod victims;
 mod view;
 pub mod window;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decide::decide;
 pub use state::{Restored, State};

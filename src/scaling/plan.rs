@@ -20,8 +20,6 @@ pub(super) struct Plan {
     pub limited: bool,
     /// Who could be spared while the slots that are wanted stay.
     pub spare: Shed,
-    /// All active workers in victim order.
-    pub order: Vec<usize>,
 }
 
 /// What the plan is made from, besides settings.
@@ -36,17 +34,21 @@ pub(super) struct Asked {
     pub window: f64,
     /// Draining workers that can be resumed.
     pub resumable: u32,
+    /// Slots that message groups keep busy; `None` = tasks have none.
+    pub groups: Option<f64>,
 }
 
 impl Plan {
-    fn starting_at(wanted: u32, order: Vec<usize>, detail: String) -> Self {
-        let steps = vec![Step { name: "law", replicas: wanted, detail }];
-        Self { wanted, granted: wanted, bound: Bound::Demand, steps, limited: false, spare: Shed::default(), order }
+    fn starting_at(step: &'static str, wanted: u32, detail: String) -> Self {
+        // Most decisions have no more steps.
+        let mut steps = Vec::with_capacity(4);
+        steps.push(Step { name: step, replicas: wanted, detail });
+        Self { wanted, granted: wanted, bound: Bound::Demand, steps, limited: false, spare: Shed::default() }
     }
 
     /// The number as it stands.
     pub fn hold(active: u32, bound: Bound, detail: String) -> Self {
-        Self { bound, ..Self::starting_at(active, Vec::new(), detail) }
+        Self { bound, ..Self::starting_at("hold", active, detail) }
     }
 
     /// A person says how many: the law is only shown.
@@ -68,7 +70,7 @@ impl Plan {
     }
 
     /// Hard caps: growth stops at them, and what is above goes.
-    pub fn cap(&mut self, ceilings: &[Ceiling], fleet: &Fleet<'_>, resumable: u32) {
+    pub fn cap(&mut self, ceilings: &[Ceiling], settings: &Settings, fleet: &Fleet<'_>, resumable: u32) {
         // Resuming a worker does not raise the total, creating one does.
         let stuck = fleet.draining() - resumable.min(fleet.draining());
         let without_creating = fleet.active().saturating_add(resumable);
@@ -77,47 +79,53 @@ impl Plan {
             let allowed = ceiling.at_most.min(growth);
             if self.granted > allowed {
                 self.limited = true;
-                self.set(step_name(ceiling.bound), ceiling.bound, allowed, || ceiling.detail.clone());
+                self.set(step_name(ceiling.bound), ceiling.bound, allowed, || ceiling.detail(settings));
             }
         }
     }
 }
 
-fn step_name(bound: Bound) -> &'static str {
+pub(super) fn step_name(bound: Bound) -> &'static str {
     match bound {
         Bound::MaxReplicas => "maxReplicas",
         Bound::MaxMemory => "maxMemory",
         Bound::SingleActiveConsumer => "singleActiveConsumer",
+        Bound::Partitions => "partitions",
         _ => "cluster",
     }
 }
 
 /// The law's plan: demand, window, `maxConcurrency`, `minReplicas`. Hard caps follow by [`Plan::cap`].
 pub(super) fn by_law(settings: &Settings, fleet: &Fleet<'_>, asked: &Asked, detail: String) -> Plan {
-    let order = victims::order(fleet);
     let slots = fleet.slots();
     let (active, demand) = (fleet.active(), asked.demand);
     let grown = workers_for(fleet, demand.slots - slots, asked);
-    let spare_now = victims::spare(fleet, &order, demand.slots);
-    let mut plan = Plan::starting_at((active - spare_now.count()).saturating_add(grown), order, detail);
+    let spare_now = victims::spare(fleet, demand.slots);
+    let mut plan = Plan::starting_at("law", (active - spare_now.count()).saturating_add(grown), detail);
 
     // The window holds up, it never makes a pool grow.
     let held = demand.slots.max(asked.window.min(slots));
-    plan.spare = victims::spare(fleet, &plan.order, held);
+    plan.spare = victims::spare(fleet, held);
     let kept = (active - plan.spare.count()).saturating_add(grown);
     plan.set("window", Bound::ScaleDownWindow, kept, || {
         format!("the last while asked for {held} slots, they are kept for the scale-down window")
     });
 
+    if let Some(most) = asked.groups {
+        // Rounded up: a group must not wait for a slot.
+        let each = f64::from(fleet.prefetch.max(1));
+        let allowed = holding_slots(fleet, (most / each).ceil() * each - taken(fleet), asked).max(1);
+        if plan.granted > allowed {
+            plan.limited = true;
+            plan.set("messageGroups", Bound::MessageGroups, allowed, || {
+                format!("{most} slots have work: tasks of one message group are done one by one")
+            });
+        }
+    }
     if let Some(left) = caps::concurrency_left(settings, fleet) {
         let most = settings.max_concurrency.unwrap_or(u32::MAX);
-        let allowed = if left >= 0.0 {
-            active.saturating_add(within(fleet, left, asked.resumable))
-        } else {
-            active - above_concurrency(fleet, &plan.order, -left, asked.in_flight)
-        };
         // Rounded down, but a pool that may work at all has a worker.
-        let allowed = allowed.max(most.min(1));
+        let allowed = holding_slots(fleet, left, asked).max(most.min(1));
         if plan.granted > allowed {
             plan.limited = true;
             plan.set("maxConcurrency", Bound::MaxConcurrency, allowed, || format!("maxConcurrency is {most} tasks"));
@@ -129,6 +137,20 @@ pub(super) fn by_law(settings: &Settings, fleet: &Fleet<'_>, asked: &Asked, deta
         });
     }
     plan
+}
+
+/// Slots that are there, and what leaving workers hold.
+fn taken(fleet: &Fleet<'_>) -> f64 {
+    fleet.slots() + fleet.held_elsewhere()
+}
+
+/// Workers with `left` slots more than there are, or fewer where it is below 0.
+fn holding_slots(fleet: &Fleet<'_>, left: f64, asked: &Asked) -> u32 {
+    if left >= 0.0 {
+        fleet.active().saturating_add(within(fleet, left, asked.resumable))
+    } else {
+        fleet.active() - above_concurrency(fleet, -left, asked.in_flight)
+    }
 }
 
 /// Workers to add for `short` slots: draining ones resume first, fullest first, then new ones.
@@ -170,7 +192,7 @@ fn within(fleet: &Fleet<'_>, mut slots: f64, resumable: u32) -> u32 {
 
 /// Workers that must go to get rid of `slots` too many, but never so many that what is in flight
 /// has no slot.
-fn above_concurrency(fleet: &Fleet<'_>, order: &[usize], slots: f64, in_flight: f64) -> u32 {
+fn above_concurrency(fleet: &Fleet<'_>, slots: f64, in_flight: f64) -> u32 {
     let each = f64::from(fleet.prefetch.max(1));
     let mut left = fleet.slots();
     let target = (left - slots).max(in_flight);
@@ -178,7 +200,7 @@ fn above_concurrency(fleet: &Fleet<'_>, order: &[usize], slots: f64, in_flight: 
     gone = gone.clamp(0.0, f64::from(fleet.absent));
     left -= gone * each;
     let mut gone = gone as u32;
-    for slots in order.iter().map(|&index| f64::from(fleet.members[index].slots)) {
+    for slots in victims::order(fleet).iter().map(|&index| f64::from(fleet.members[index].slots)) {
         if left <= target || left - slots < in_flight {
             break;
         }

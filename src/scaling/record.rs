@@ -6,7 +6,7 @@ use super::decision::{Backlog, Bound, Decision, Flags, Step};
 use super::explain::{self, Facts};
 use super::plan::Plan;
 use super::prefetch::Holding;
-use super::settings::{Mode, Settings};
+use super::settings::{DrainSupport, Mode, Settings};
 use super::state::State;
 use super::view::View;
 use super::window;
@@ -41,7 +41,7 @@ pub(super) fn record(
         plan.steps.insert(0, Step { name: "prefetch", replicas: fleet.active(), detail });
     }
     let ready = state.reading.map_or(0, |reading| reading.ready);
-    let length = window::length(settings.scale_down_window, view.estimates.startup);
+    let length = window::length(settings, view.estimates.startup);
     let window_left = state.window.expires_in(length, view.now);
     let facts = Facts {
         ready,
@@ -53,6 +53,7 @@ pub(super) fn record(
         applied: applied.replicas,
         waiting: applied.waiting,
         rollout: fleet.rollout,
+        one_by_one: settings.drain == DrainSupport::Sigterm,
         blind: view.blind,
         oldest: state.arrivals.oldest().map(|at| view.now.since(at).max(0.0)),
         start_within: settings.start_within,
@@ -91,14 +92,14 @@ pub(super) fn record(
 
 /// What there is to say about the workers' memory.
 fn memory_note(settings: &Settings, view: &View<'_>, holding: &Holding, out_of_memory: bool) -> Option<String> {
-    let task = bytes(view.estimates.task_memory as f64);
+    let task = || bytes(view.estimates.task_memory as f64);
     if let Some(needed) = holding.needed {
         let limit = bytes(settings.container_memory.unwrap_or(0) as f64);
         let needed = bytes(needed as f64);
-        return Some(format!("a memory limit of {limit} is too small for one task of {task}: {needed} would do"));
+        return Some(format!("a memory limit of {limit} is too small for one task of {}: {needed} would do", task()));
     }
     out_of_memory
-        .then(|| format!("a worker ran out of memory: a task is taken for {task} now, {} at once", holding.tasks))
+        .then(|| format!("a worker ran out of memory: a task is taken for {} now, {} at once", task(), holding.tasks))
 }
 
 /// Seconds until the answer may differ though nothing is read: a queued task grows old, the window

@@ -1,15 +1,18 @@
 //! What is remembered between decisions.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::arrivals::Arrivals;
 use super::decision::{Backlog, Estimates, Trust};
 use super::estimate::duration::TaskDuration;
+use super::estimate::groups::Groups;
 use super::estimate::memory::TaskMemory;
 use super::estimate::rate::Rate;
 use super::estimate::startup::Startup;
 use super::in_flight::InFlight;
+use super::load::FRESH;
 use super::observation::{QueueCounts, Worker};
 use super::time::Timestamp;
 use super::window::Window;
@@ -47,11 +50,26 @@ pub struct State {
     pub(super) memory: TaskMemory,
     pub(super) window: Window,
     pub(super) intervals: VecDeque<f64>,
-    /// Shared between states until something is learned.
-    pub(super) workers: Arc<BTreeMap<String, Remembered>>,
+    /// By name, in the order in which they were last seen; shared between states until something is learned.
+    pub(super) workers: Arc<Vec<(Arc<str>, Remembered)>>,
     pub(super) prefetch: Option<u32>,
     /// The cluster last refused a pod then.
     pub(super) refused: Option<Timestamp>,
+    /// `spec.replicas` when it was last seen, and when it was last seen to change.
+    size: Option<u32>,
+    pub(super) resized: Option<Timestamp>,
+    pub(super) learned: Learned,
+    pub(super) groups: Groups,
+    /// A worker that may have been busy was last made to go then.
+    pub(super) stepped: Option<Timestamp>,
+}
+
+/// When each estimate last learned something.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Learned {
+    pub duration: Option<Timestamp>,
+    pub startup: Option<Timestamp>,
+    pub memory: Option<Timestamp>,
 }
 
 /// The counts of the last usable reading.
@@ -68,6 +86,7 @@ pub(super) struct Reading {
 pub(super) struct Flow {
     /// Completions that workers reported, ever.
     pub finished: f64,
+    pub passed: Passed,
     /// The part of it already used for S, and the same of busy seconds.
     pub finished_used: f64,
     pub busy: f64,
@@ -77,6 +96,13 @@ pub(super) struct Flow {
     pub reports_busy: bool,
     /// The most work seen, ready + in flight + finished, and when.
     pub high: Option<(f64, Timestamp)>,
+}
+
+/// Tasks that came and went, as far as readings tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    pub arrived: u64,
+    pub completed: u64,
 }
 
 /// What is remembered of one worker.
@@ -133,6 +159,11 @@ impl State {
             workers: Arc::default(),
             prefetch: None,
             refused: None,
+            size: None,
+            resized: None,
+            learned: Learned::default(),
+            groups: Groups::default(),
+            stepped: None,
         }
     }
 
@@ -161,6 +192,19 @@ impl State {
         state
     }
 
+    /// Tasks that came and went since the first reading.
+    pub fn passed(&self) -> Passed {
+        self.flow.passed
+    }
+
+    /// Notes a change of `spec.replicas`; finding some at the start is none.
+    pub(super) fn note_size(&mut self, replicas: Option<u32>, now: Timestamp) {
+        if self.size.is_some() && replicas.is_some() && self.size != replicas {
+            self.resized = Some(now);
+        }
+        self.size = replicas.or(self.size);
+    }
+
     /// Notes which sources of in flight spoke.
     pub(super) fn listen(&mut self, counts: Option<&QueueCounts>, trust: Trust, now: Timestamp) {
         if trust != Trust::Known {
@@ -185,6 +229,12 @@ impl State {
         if longest > 0.0 { longest.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL) } else { FIRST_INTERVAL }
     }
 
+    /// Seconds for which a count of the broker's can be used: until it is read again, thrice over. A queue
+    /// whose looks are billed is looked at rarely.
+    pub(super) fn counts_fresh(&self) -> f64 {
+        FRESH.max(3.0 * self.interval())
+    }
+
     pub(super) fn record_interval(&mut self, seconds: f64) {
         self.intervals.push_back(seconds);
         if self.intervals.len() > INTERVALS {
@@ -192,17 +242,32 @@ impl State {
         }
     }
 
-    /// What is remembered of each of `workers`, in their order: looked up once, used by index.
+    /// What is remembered of each of `workers`, in their order: looked up once, used by index. Mostly they are the
+    /// same as last time, and no name has to be searched for.
     pub(super) fn recall(&self, workers: &[Worker]) -> Vec<Remembered> {
-        workers.iter().map(|worker| self.workers.get(&worker.name).copied().unwrap_or_default()).collect()
+        let by_name = OnceCell::new();
+        let search = |wanted: &str| {
+            let named = || self.workers.iter().map(|(name, remembered)| (&**name, *remembered));
+            let by_name: &BTreeMap<&str, Remembered> = by_name.get_or_init(|| named().collect());
+            by_name.get(wanted).copied().unwrap_or_default()
+        };
+        let recall = |(index, worker): (usize, &Worker)| match self.workers.get(index) {
+            Some((name, remembered)) if **name == worker.name => *remembered,
+            _ => search(&worker.name),
+        };
+        workers.iter().enumerate().map(recall).collect()
     }
 
     /// Keeps what was learned of `workers` and forgets all others.
-    pub(super) fn keep(&mut self, workers: &[Worker], before: &[Remembered], after: &[Remembered]) {
-        if self.workers.len() == workers.len() && before == after {
-            return;
+    pub(super) fn keep(&mut self, workers: &[Worker], known: &[Remembered]) {
+        let same = self.workers.len() == workers.len()
+            && self.workers.iter().zip(workers).all(|((name, _), worker)| **name == worker.name);
+        if !same {
+            let names = workers.iter().map(|worker| Arc::from(worker.name.as_str()));
+            self.workers = Arc::new(names.zip(known.iter().copied()).collect());
+        } else if self.workers.iter().zip(known).any(|((_, before), after)| before != after) {
+            let before = Arc::make_mut(&mut self.workers).iter_mut();
+            before.zip(known).for_each(|((_, before), after)| *before = *after);
         }
-        let names = workers.iter().map(|worker| worker.name.clone());
-        self.workers = Arc::new(names.zip(after.iter().copied()).collect());
     }
 }

@@ -3,6 +3,7 @@
 use super::super::invalid::Invalid;
 use super::super::spec;
 use super::broker::Login;
+use super::declare::Declare;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct RabbitMq {
@@ -14,6 +15,8 @@ pub struct RabbitMq {
     /// Secret with `ca.crt`, `tls.crt`, `tls.key`, all optional.
     pub tls_secret: Option<String>,
     pub queue: String,
+    /// What the operator creates where it is missing.
+    pub declare: Option<Declare>,
 }
 
 impl TryFrom<&spec::RabbitMq> for RabbitMq {
@@ -45,7 +48,12 @@ impl TryFrom<&spec::RabbitMq> for RabbitMq {
         if queue.is_empty() || queue.len() > 255 || queue.starts_with("amq.") {
             return Err(Invalid::new(field("queues"), "write a name of 1 to 255 bytes that does not start with amq."));
         }
+        let declare = rabbitmq.declare.as_ref().map(Declare::try_from).transpose()?;
+        if declare.iter().flat_map(|declare| &declare.dead_letter).any(|to| to.queue == *queue) {
+            return Err(Invalid::new(field("declare.deadLetter.queue"), "name another queue than the pool's own"));
+        }
         Ok(Self {
+            declare,
             uri: rabbitmq.uri.strip_suffix('/').unwrap_or(&rabbitmq.uri).to_owned(),
             management_uri: rabbitmq.management_uri.clone(),
             login: rabbitmq.credentials.as_ref().map(Into::into),

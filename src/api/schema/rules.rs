@@ -8,11 +8,14 @@
 //!   evaluate is reported in the API server's words instead of ours.
 //! * The functions used are those of Kubernetes 1.30.
 
+pub mod kafka;
+pub mod sqs;
+
 use kube::core::{Reason, Rule};
 
 use crate::api::{defaults, duration, names, uri};
 
-fn forbidden(rule: impl Into<String>, message: &str) -> Rule {
+pub(super) fn forbidden(rule: impl Into<String>, message: &str) -> Rule {
     Rule::new(rule).message(message).reason(Reason::FieldValueForbidden)
 }
 
@@ -74,19 +77,49 @@ pub fn spec() -> Vec<Rule> {
             "name another queue than the pool's own: dead letters would be done again and again",
         )
         .field_path(".deadLetter.queue"),
+        forbidden(
+            "!has(self.deadLetter) || !has(self.deadLetter.queue) || !has(self.broker.sqs) || \
+             (self.deadLetter.queue.startsWith('http') && !self.deadLetter.queue.contains('@') && \
+             self.deadLetter.queue != self.broker.sqs.queueUrl)",
+            "with sqs write the URL of another queue than the pool's own, without credentials",
+        )
+        .field_path(".deadLetter.queue"),
+        forbidden(
+            "!has(self.deadLetter) || !has(self.deadLetter.queue) || !has(self.broker.kafka) || \
+             (self.deadLetter.queue.matches('^[a-zA-Z0-9._-]{1,249}$') && \
+             !self.broker.kafka.topics.exists(topic, topic == self.deadLetter.queue))",
+            "with kafka write the name of another topic than the pool's own",
+        )
+        .field_path(".deadLetter.queue"),
+        forbidden(
+            "!has(self.broker.kafka) || !has(self.broker.kafka.startFrom) || !has(self.scaling) || \
+             ((!has(self.scaling.minReplicas) || self.scaling.minReplicas == 0) && !has(self.scaling.fallback))",
+            "with broker.kafka.startFrom leave out minReplicas and fallback: no worker may start before the group's \
+             offsets are set",
+        )
+        .field_path(".scaling"),
+        forbidden(
+            "!has(self.broker.sqs) || !has(self.worker.credentials) || \
+             !(has(self.worker.credentials.secretRef.usernameKey) || \
+             has(self.worker.credentials.secretRef.passwordKey))",
+            "with sqs write the Secret's name alone: it has the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for \
+             temporary ones, AWS_SESSION_TOKEN",
+        )
+        .field_path(".worker.credentials.secretRef"),
+        forbidden(
+            "!has(self.deadLetter) || !has(self.deadLetter.queue) || !has(self.broker.rabbitmq) || \
+             !has(self.broker.rabbitmq.declare)",
+            "name it in broker.rabbitmq.declare.deadLetter.queue instead: with declare, that says where dead letters go",
+        )
+        .field_path(".deadLetter.queue"),
     ]
 }
 
 pub fn broker() -> Vec<Rule> {
-    vec![
-        forbidden(
-            "[has(self.rabbitmq), has(self.sqs), has(self.kafka)].exists_one(member, member)",
-            "write exactly one of rabbitmq, sqs and kafka",
-        ),
-        forbidden("!has(self.sqs)", "write rabbitmq instead: this version cannot read SQS yet").field_path(".sqs"),
-        forbidden("!has(self.kafka)", "write rabbitmq instead: this version cannot read Kafka yet")
-            .field_path(".kafka"),
-    ]
+    vec![forbidden(
+        "[has(self.rabbitmq), has(self.sqs), has(self.kafka)].exists_one(member, member)",
+        "write exactly one of rabbitmq, sqs and kafka",
+    )]
 }
 
 /// About addresses, which may hold credentials: no rule on the strings themselves.
@@ -117,6 +150,12 @@ pub fn rabbitmq() -> Vec<Rule> {
             "tls needs an encrypted address: write https://, or leave tls out",
         )
         .field_path(".managementUri"),
+        forbidden(
+            "!has(self.declare) || !has(self.declare.deadLetter) || \
+             !self.queues.exists(q, q == self.declare.deadLetter.queue)",
+            "name another queue than the pool's own: dead letters would be done again and again",
+        )
+        .field_path(".declare.deadLetter.queue"),
         forbidden("self.queues.size() == 1", "name exactly one queue; a second queue needs a pool of its own")
             .field_path(".queues"),
         forbidden(

@@ -3,6 +3,10 @@
 //! Reasons are static; messages say what failed and what to do, and hold names the user gave,
 //! never a secret and never a byte that a server sent.
 
+use std::fmt::Write;
+
+use crate::amqp::{self, AddressError, LONGEST_NAME};
+use crate::net::tls::TlsInvalid;
 use crate::scaling::observation::{ErrorClass, Unknown};
 
 fn transient(reason: &'static str, message: String) -> Unknown {
@@ -23,12 +27,27 @@ pub fn invalid_uri(what: &str) -> Unknown {
     misconfigured("InvalidUri", what.to_owned())
 }
 
+pub fn invalid_address(error: AddressError) -> Unknown {
+    match error {
+        AddressError::Credentials => credentials_in_uri(),
+        other => invalid_uri(&other.to_string()),
+    }
+}
+
+pub fn credentials_in_uri() -> Unknown {
+    invalid_uri("credentials belong in a Secret, not in the URI: remove everything before the @")
+}
+
 pub fn invalid_login(what: &str) -> Unknown {
     misconfigured("InvalidLogin", what.to_owned())
 }
 
-pub fn tls_invalid(what: &str) -> Unknown {
+pub fn tls_invalid(what: &TlsInvalid) -> Unknown {
     misconfigured("TlsInvalid", format!("{what}: correct the pool's TLS Secret"))
+}
+
+pub fn http_unusable(what: &str) -> Unknown {
+    misconfigured("TlsInvalid", what.to_owned())
 }
 
 pub fn tls_failed(address: &str, why: &str) -> Unknown {
@@ -37,8 +56,21 @@ pub fn tls_failed(address: &str, why: &str) -> Unknown {
 
 // The AMQP side.
 
-pub fn unreachable(address: &str, why: &str) -> Unknown {
-    transient("BrokerUnreachable", format!("cannot reach RabbitMQ at {address}: {why}"))
+/// Why there is no connection, as a reason and with the remedy for who writes pools.
+pub fn not_connected(error: &amqp::Error) -> Unknown {
+    use amqp::Error;
+    match error {
+        Error::Address(error) => invalid_address(*error),
+        Error::Name(error) => invalid_uri(&error.to_string()),
+        Error::TlsFiles(error) => tls_invalid(error),
+        Error::Tls { address, cause } => tls_failed(address, cause),
+        Error::Unreachable { .. } | Error::Silent { .. } => transient("BrokerUnreachable", error.to_string()),
+        Error::NotAmqp { .. } => misconfigured("NotAmqp", error.to_string()),
+        Error::LoginRefused { address, username } => login_refused(address, username),
+        Error::VhostMissing { .. } => misconfigured("VhostMissing", error.to_string()),
+        Error::VhostForbidden { username, vhost } => vhost_forbidden(username, vhost),
+        Error::TooManyConnections { .. } => transient("ConnectionRefused", error.to_string()),
+    }
 }
 
 pub fn connection_lost(address: &str) -> Unknown {
@@ -52,22 +84,11 @@ pub fn no_answer(address: &str, seconds: f64) -> Unknown {
     )
 }
 
-pub fn not_amqp(address: &str) -> Unknown {
-    misconfigured(
-        "NotAmqp",
-        format!("{address} does not speak AMQP 0-9-1: check the port (5672 for amqp://, 5671 for amqps://)"),
-    )
-}
-
 pub fn login_refused(address: &str, user: &str) -> Unknown {
     misconfigured(
         "LoginRefused",
         format!("RabbitMQ at {address} refuses user {user:?}: check user name and password in the credentials' Secret"),
     )
-}
-
-pub fn vhost_missing(vhost: &str) -> Unknown {
-    misconfigured("VhostMissing", format!("there is no vhost {vhost:?}: correct the URI's path or create the vhost"))
 }
 
 pub fn vhost_forbidden(user: &str, vhost: &str) -> Unknown {
@@ -90,19 +111,12 @@ pub fn vhost_hidden(user: &str, vhost: &str) -> Unknown {
     )
 }
 
-pub fn connection_refused(address: &str) -> Unknown {
-    transient(
-        "ConnectionRefused",
-        format!("RabbitMQ at {address} refuses more connections: raise the vhost's or user's connection limit"),
-    )
-}
-
 // One queue.
 
-pub fn invalid_queue(longest: usize) -> Unknown {
+pub fn invalid_queue() -> Unknown {
     misconfigured(
         "InvalidQueueName",
-        format!("a queue's name has 1 to {longest} bytes and no line break: correct it in the pool"),
+        format!("a queue's name has 1 to {LONGEST_NAME} bytes and no line break: correct it in the pool"),
     )
 }
 
@@ -180,6 +194,82 @@ pub fn publishers_blocked() -> Unknown {
         "the broker has a memory or disk alarm and blocks publishers, so an empty queue means nothing: free memory or \
          disk on the broker"
             .to_owned(),
+    )
+}
+
+/// Seconds between two looks that nobody needs to be told of.
+const USUAL: f64 = 2.0;
+
+/// A broker with more queues than its budget allows to look at every second or two.
+pub fn slowed(period: f64) -> Option<Unknown> {
+    (period > USUAL).then(|| Unknown {
+        class: ErrorClass::Transient,
+        reason: "ReadingSlowed",
+        message: format!(
+            "each queue of this broker is looked at every {} s only, because there are so many: raise awp run's \
+             --rabbitmq-looks-per-second, or put pools on another broker",
+            period.ceil()
+        ),
+    })
+}
+
+/// What the pool's condition says of a breaker that is open.
+pub fn retried(mut why: Unknown, seconds: f64) -> Unknown {
+    let _ = write!(why.message, "; tried again every {seconds} s at the latest");
+    why
+}
+
+// Declaring.
+
+pub fn queue_differs(queue: &str, argument: &str, wanted: Option<&str>, current: Option<&str>, field: &str) -> Unknown {
+    let (wanted, current) = (wanted.unwrap_or("none"), current.unwrap_or("another value"));
+    let remedy = match field {
+        "" => "take it off the queue".to_owned(),
+        field => format!("change the pool's {field}"),
+    };
+    misconfigured(
+        "QueueDiffers",
+        format!(
+            "queue {queue:?} exists with {argument} {current} instead of {wanted} and is left as it is: {remedy}, or \
+             delete the queue once it is empty"
+        ),
+    )
+}
+
+pub fn queue_refused(queue: &str) -> Unknown {
+    misconfigured(
+        "QueueRefused",
+        format!("the broker does not take the declaration of queue {queue:?}: its log says why"),
+    )
+}
+
+pub fn permission_missing(user: &str, vhost: &str, permission: &str, kind: &str, name: &str) -> Unknown {
+    misconfigured(
+        "PermissionMissing",
+        format!(
+            "user {user:?} lacks the permission {permission} on {kind} {name:?} in vhost {vhost:?}, which declaring \
+             needs: let its pattern match (rabbitmqctl list_user_permissions {user} shows the three)"
+        ),
+    )
+}
+
+pub fn name_reserved(name: &str) -> Unknown {
+    misconfigured("NameReserved", format!("{name:?} starts with amq., which RabbitMQ keeps for itself: rename it"))
+}
+
+pub fn name_too_long(name: &str) -> Unknown {
+    let start: String = name.chars().take(40).collect();
+    misconfigured("NameTooLong", format!("{start:?}… is longer than the {LONGEST_NAME} bytes that AMQP carries"))
+}
+
+pub fn declare_unanswered(name: &str, seconds: u64) -> Unknown {
+    transient("DeclareFailed", format!("no answer within {seconds} s to the declaration of {name:?}; trying again"))
+}
+
+pub fn declare_failed(name: &str) -> Unknown {
+    transient(
+        "DeclareFailed",
+        format!("the broker could not declare {name:?}, as where too few of its nodes are up; trying again"),
     )
 }
 

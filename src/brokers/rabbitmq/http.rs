@@ -4,14 +4,17 @@
 //! the environment (`HTTPS_PROXY` on the operator is for the API server; a broker's login does
 //! not go through it), and no byte of an answer's body in any error.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::addresses::Resolver;
+use super::errors;
 use super::identity::Identity;
-use super::{errors, tls};
+use super::load::Load;
+use crate::clock::Clock;
+use crate::net::{addresses, tls};
 use crate::scaling::observation::Unknown;
 
 const CONNECT: Duration = Duration::from_secs(3);
@@ -37,6 +40,8 @@ pub struct Http {
     preferred: usize,
     username: String,
     password: String,
+    /// Whose turns are awaited; `None` for a single question of a person.
+    budget: Option<(Arc<Load>, Clock)>,
 }
 
 /// A request that ended without the answer wanted.
@@ -54,14 +59,28 @@ pub enum Failure {
     Status(u16),
 }
 
+impl Failure {
+    /// In the words of a reading, for a question about `vhost` asked by `user` at `address`.
+    pub fn explain(self, user: &str, vhost: &str, address: &str) -> Unknown {
+        match self {
+            Self::Broker(why) => why,
+            Self::Forbidden => errors::vhost_forbidden(user, vhost),
+            Self::Missing => errors::vhost_hidden(user, vhost),
+            Self::StatisticsOff => errors::statistics_disabled(),
+            Self::Status(503) => errors::management_unreachable(address, "it says that it is not available now"),
+            Self::Status(_) => errors::not_management(address),
+        }
+    }
+}
+
 impl Http {
     pub fn new(identity: &Identity) -> Result<Self, Unknown> {
         let tls = if identity.management.iter().any(|url| url.starts_with("https:")) {
-            Some(tls::client_config(identity)?)
+            Some(tls::client_config(&identity.tls).map_err(|why| errors::tls_invalid(&why))?)
         } else {
             tls::unused()
         };
-        let tls = tls.ok_or_else(|| errors::tls_invalid("no TLS version is available"))?;
+        let tls = tls.ok_or_else(|| errors::http_unusable("no TLS version is available"))?;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .dns_resolver(Resolver)
@@ -73,14 +92,21 @@ impl Http {
             .pool_idle_timeout(IDLE)
             .user_agent("awp-operator")
             .build()
-            .map_err(|_| errors::tls_invalid("the HTTP client does not accept the TLS settings"))?;
+            .map_err(|_| errors::http_unusable("the HTTP client does not accept the TLS settings"))?;
         Ok(Self {
             client,
             bases: identity.management.clone(),
             preferred: 0,
             username: identity.username.clone(),
             password: identity.password.clone(),
+            budget: None,
         })
+    }
+
+    /// Every request waits for its turn.
+    #[must_use]
+    pub fn within(self, load: Arc<Load>, clock: Clock) -> Self {
+        Self { budget: Some((load, clock)), ..self }
     }
 
     /// The URL in use, for messages.
@@ -118,6 +144,9 @@ impl Http {
     }
 
     async fn get_from(&self, base: &str, path: &str) -> Result<Vec<u8>, Failure> {
+        if let Some((load, clock)) = &self.budget {
+            load.turn_to_ask(*clock).await;
+        }
         let request = self.client.get(format!("{base}{path}")).basic_auth(&self.username, Some(&self.password));
         let response = request.send().await.map_err(|error| Failure::Broker(unreachable(base, &error)))?;
         let status = response.status().as_u16();
@@ -168,6 +197,19 @@ async fn bounded(base: &str, mut response: reqwest::Response, limit: usize) -> R
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// Looks names up as everybody else here does.
+#[derive(Debug)]
+struct Resolver;
+
+impl reqwest::dns::Resolve for Resolver {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        Box::pin(async move {
+            let found = addresses::resolve(name.as_str(), 0).await?;
+            Ok(Box::new(found.into_iter()) as reqwest::dns::Addrs)
+        })
+    }
 }
 
 /// The error's own text may hold the URL; what it *is* says enough.

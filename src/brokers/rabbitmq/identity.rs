@@ -5,8 +5,10 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-use super::addresses::is_link_local;
-use super::{errors, percent};
+use super::errors;
+use crate::amqp::{self, Address};
+use crate::net::addresses::is_link_local;
+use crate::net::tls::TlsFiles;
 use crate::scaling::observation::Unknown;
 
 /// Endpoint and credentials: pools that share it share one poller.
@@ -19,10 +21,7 @@ pub struct Identity {
     pub management: Vec<String>,
     pub username: String,
     pub password: String,
-    /// PEM of a private CA; `None` = the system's roots.
-    pub ca: Option<Vec<u8>>,
-    /// PEM of a client certificate and its key.
-    pub client: Option<(Vec<u8>, Vec<u8>)>,
+    pub tls: TlsFiles,
 }
 
 impl fmt::Debug for Identity {
@@ -44,7 +43,7 @@ impl Identity {
         ca: Option<Vec<u8>>,
         client: Option<(Vec<u8>, Vec<u8>)>,
     ) -> Result<Self, Unknown> {
-        let endpoint = Endpoint::parse(uri)?;
+        let address = Address::parse(uri).map_err(errors::invalid_address)?;
         let management = management
             .unwrap_or_default()
             .split(',')
@@ -52,8 +51,8 @@ impl Identity {
             .filter(|url| !url.is_empty())
             .map(management_url)
             .collect::<Result<Vec<String>, Unknown>>()?;
-        let certificates = ca.is_some() || client.is_some();
-        if certificates && !(endpoint.tls && management.iter().all(|url| url.starts_with("https:"))) {
+        let tls = TlsFiles { ca_pem: ca, client_pem: client };
+        if !tls.is_empty() && !(address.tls && management.iter().all(|url| url.starts_with("https:"))) {
             return Err(errors::invalid_uri(
                 "certificates are given, but not every address uses TLS: write amqps:// and https://",
             ));
@@ -62,62 +61,21 @@ impl Identity {
         if username.is_empty() {
             return Err(errors::invalid_login("the user name is empty: set it in the credentials' Secret"));
         }
-        Ok(Self { uri: endpoint.uri(), management, username, password: password.into(), ca, client })
+        Ok(Self { uri: address.uri(), management, username, password: password.into(), tls })
     }
 
-    pub fn endpoint(&self) -> Result<Endpoint, Unknown> {
-        Endpoint::parse(&self.uri)
-    }
-}
-
-/// An AMQP URI taken apart.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    pub host: String,
-    pub port: u16,
-    pub tls: bool,
-    pub vhost: String,
-}
-
-impl Endpoint {
-    /// No path, and a bare `/`, mean the vhost `/`: clients disagree about the latter, and no
-    /// broker has a vhost without a name.
-    pub fn parse(uri: &str) -> Result<Self, Unknown> {
-        let url = parse_url(uri, "amqp://host:5672/vhost or amqps://host:5671/vhost")?;
-        let tls = match url.scheme() {
-            "amqp" => false,
-            "amqps" => true,
-            _ => return Err(errors::invalid_uri("the broker's URI must begin with amqp:// or amqps://")),
-        };
-        let segment = url.path().trim_start_matches('/');
-        if segment.contains('/') || url.path().starts_with("//") {
-            return Err(errors::invalid_uri("a / in the vhost's name must be written %2F, as in amqp://host:5672/%2F"));
-        }
-        let vhost = percent::decode(segment).ok_or_else(|| {
-            errors::invalid_uri("the vhost holds a % that is not an escape: write %25 for a percent sign")
-        })?;
-        if vhost.len() > super::LONGEST_NAME {
-            return Err(errors::invalid_uri("the vhost's name is longer than the 255 bytes that AMQP carries"));
-        }
-        Ok(Self {
-            host: host(&url)?,
-            port: url.port().unwrap_or(if tls { 5671 } else { 5672 }),
-            tls,
-            vhost: if vhost.is_empty() { "/".to_owned() } else { vhost },
-        })
+    pub fn address(&self) -> Result<Address, Unknown> {
+        Address::parse(&self.uri).map_err(errors::invalid_address)
     }
 
-    pub fn uri(&self) -> String {
-        let scheme = if self.tls { "amqps" } else { "amqp" };
-        format!("{scheme}://{}/{}", self.authority(), percent::encode(&self.vhost))
-    }
-
-    /// `host:port`, for messages and to tell brokers apart.
-    pub fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
+    /// What to connect to, under the operator's name.
+    pub fn amqp_endpoint(&self) -> amqp::Endpoint {
+        amqp::Endpoint {
+            uri: self.uri.clone(),
+            username: self.username.clone(),
+            password: self.password.clone(),
+            tls: self.tls.clone(),
+            connection_name: "awp-operator".to_owned(),
         }
     }
 }
@@ -127,7 +85,7 @@ fn management_url(url: &str) -> Result<String, Unknown> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(errors::invalid_uri("the management URI must begin with http:// or https://"));
     }
-    host(&url)?;
+    check_host(&url)?;
     let base = url.as_str().trim_end_matches('/');
     Ok(base.strip_suffix("/api").unwrap_or(base).to_owned())
 }
@@ -135,9 +93,7 @@ fn management_url(url: &str) -> Result<String, Unknown> {
 fn parse_url(uri: &str, example: &str) -> Result<Url, Unknown> {
     let url = Url::parse(uri).map_err(|_| errors::invalid_uri(&format!("not a URI: write {example}")))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(errors::invalid_uri(
-            "credentials belong in a Secret, not in the URI: remove everything before the @",
-        ));
+        return Err(errors::credentials_in_uri());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(errors::invalid_uri(&format!("a ? or # has no meaning in it: write {example}")));
@@ -145,8 +101,8 @@ fn parse_url(uri: &str, example: &str) -> Result<Url, Unknown> {
     Ok(url)
 }
 
-/// The bare host: IPv6 without its brackets.
-fn host(url: &Url) -> Result<String, Unknown> {
+fn check_host(url: &Url) -> Result<(), Unknown> {
+    // IPv6 without its brackets.
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     if host.is_empty() {
         return Err(errors::invalid_uri("the host is missing: write it after the //"));
@@ -154,7 +110,7 @@ fn host(url: &Url) -> Result<String, Unknown> {
     if host.parse::<IpAddr>().is_ok_and(is_link_local) {
         return Err(errors::invalid_uri("link-local addresses are refused: no broker lives there"));
     }
-    percent::decode(&host.to_ascii_lowercase()).ok_or_else(|| errors::invalid_uri("the host's name is not readable"))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -167,18 +123,8 @@ mod tests {
 
     #[test]
     fn uris_are_normalised_so_that_equal_brokers_are_equal() {
-        for (written, normal, vhost) in [
-            ("amqp://rabbit", "amqp://rabbit:5672/%2F", "/"),
-            ("amqp://rabbit/", "amqp://rabbit:5672/%2F", "/"),
-            ("amqp://rabbit:5672/%2f", "amqp://rabbit:5672/%2F", "/"),
-            ("amqps://rabbit/agents", "amqps://rabbit:5671/agents", "agents"),
-            ("amqp://rabbit/team%20a%2Fb", "amqp://rabbit:5672/team%20a%2Fb", "team a/b"),
-            ("amqp://[::1]:5673/x", "amqp://[::1]:5673/x", "x"),
-            ("amqp://10.1.2.3/x", "amqp://10.1.2.3:5672/x", "x"),
-        ] {
-            let endpoint = Endpoint::parse(written).unwrap();
-            assert_eq!((endpoint.uri().as_str(), endpoint.vhost.as_str()), (normal, vhost), "{written}");
-            assert_eq!(Endpoint::parse(normal).unwrap(), endpoint, "{written}");
+        for written in ["amqp://rabbit", "amqp://rabbit/", "amqp://RABBIT:5672/%2f"] {
+            assert_eq!(identity(written, "").unwrap().uri, "amqp://rabbit:5672/%2F", "{written}");
         }
     }
 
@@ -197,11 +143,11 @@ mod tests {
             ("http://rabbit", "", "amqp://"),
             ("amqp://u:hunter2@rabbit", "", "Secret"),
             ("amqp://hunter2@rabbit", "", "Secret"),
-            ("amqp:///vhost", "", "host is missing"),
+            ("amqp:///vhost", "", "amqp://host:5672/vhost"),
             ("amqp://rabbit/a/b", "", "%2F"),
             ("amqp://rabbit//", "", "%2F"),
             ("amqp://rabbit/50%", "", "%25"),
-            ("amqp://rabbit?password=hunter2", "", "no meaning"),
+            ("amqp://rabbit?password=hunter2", "", "query"),
             ("amqp://169.254.169.254", "", "link-local"),
             ("amqp://rabbit", "rabbit:15672", "http"),
             ("amqp://rabbit", "ftp://rabbit", "https://"),
@@ -213,12 +159,6 @@ mod tests {
             assert!(!refused.to_string().contains("hunter2"), "{refused}");
             assert_eq!(refused.reason, "InvalidUri");
         }
-    }
-
-    #[test]
-    fn a_vhost_longer_than_amqp_carries_is_refused() {
-        assert!(Endpoint::parse(&format!("amqp://rabbit/{}", "v".repeat(255))).is_ok());
-        assert!(Endpoint::parse(&format!("amqp://rabbit/{}", "v".repeat(256))).is_err());
     }
 
     #[test]

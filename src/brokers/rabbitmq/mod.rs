@@ -6,36 +6,46 @@
 //! | `belief` | **pure**: looks in, a reading out; every rule on what may be believed |
 //! | `dead_letter` | **pure**: where a queue's dead letters end |
 //! | `lists` | the management API's answers as types, and joining them (pure) |
-//! | `watch` | which queues are watched, how closely, and what is believed of each |
+//! | `watch`, `watched` | which queues are watched, how closely, and what is believed of each |
+//! | `wishes`, `depths` | what pools want declared, and how full their dead-letter queues are |
 //! | `poller` | the life of a poller, from first subscription to last |
-//! | `amqp`, `lanes` | the connection and its two channels of passive declares |
+//! | `load` | what one broker may be asked, and how often |
+//! | `link`, `lanes` | the connection and its two channels of passive declares |
 //! | `http`, `management` | requests to the management API and when they are made |
-//! | `errors`, `tls`, `addresses`, `percent` | words, certificates, name look-ups, escaping |
+//! | `declare` | creating what a pool wants there to be |
+//! | `check` | everything a pool needs, tried step by step |
+//! | `errors` | what can go wrong, in the words a user sees |
 //!
 //! Two sources that fail apart are kept apart: AMQP and the management API each have their own
 //! task and backoff, and a queue's [`belief::Belief`] is where they meet.
 
-mod addresses;
-mod amqp;
 mod belief;
+mod check;
 mod dead_letter;
+mod declare;
+mod depths;
 mod errors;
 mod http;
 mod identity;
 mod lanes;
+mod link;
 mod lists;
+mod load;
 mod management;
-mod percent;
 mod poller;
 mod schedule;
-mod tls;
 mod topology;
 mod watch;
 mod watched;
+mod wishes;
 
-pub use identity::{Endpoint, Identity};
-pub(super) use poller::{Load, Poller};
+pub(super) use check::check;
+pub use declare::{Binding, DeadLetter, Declare, QueueType};
+pub use identity::Identity;
+pub(super) use load::Load;
+pub(super) use poller::Poller;
 
+use crate::amqp::LONGEST_NAME;
 use crate::scaling::observation::Unknown;
 
 /// One queue on one RabbitMQ, with the login to read it.
@@ -45,18 +55,17 @@ pub struct Source {
     pub queue: String,
     /// Whose depth to show; `None` = found from the queue's own settings or policy.
     pub dead_letter_queue: Option<String>,
+    /// What the operator creates if it is not there; `None` = nothing.
+    pub declare: Option<Declare>,
 }
-
-/// AMQP carries names with a length of one byte; the client library panics at longer ones.
-const LONGEST_NAME: usize = 255;
 
 impl Source {
     /// Whether this can be asked for at all, whatever the broker says.
     pub fn check(&self) -> Result<(), Unknown> {
-        self.broker.endpoint()?;
+        self.broker.address()?;
         // RabbitMQ drops line breaks silently and would answer for another queue.
         if self.queue.is_empty() || self.queue.len() > LONGEST_NAME || self.queue.contains(['\r', '\n']) {
-            return Err(errors::invalid_queue(LONGEST_NAME));
+            return Err(errors::invalid_queue());
         }
         Ok(())
     }

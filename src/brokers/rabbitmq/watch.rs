@@ -5,31 +5,41 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::Source;
 use super::belief::Belief;
+use super::declare::Wish;
 use super::errors;
+use super::load::Load;
 use super::watched::{Depths, Lane, Subscriber, Watched};
-use crate::brokers::{Gaps, Interest, QueueFacts};
+use crate::brokers::{Declaration, Gaps, Interest, QueueFacts};
 use crate::clock::Clock;
 use crate::scaling::observation::{QueueReading, Unknown};
+use crate::scaling::time::Timestamp;
 
 #[derive(Debug)]
 pub struct Watch {
     pub clock: Clock,
+    /// Shared with all who read from the same broker.
+    pub load: Arc<Load>,
     /// For the AMQP side: there is a new queue.
     pub amqp_news: Notify,
     /// For the management side: a new queue, a new interest or a new doubt.
     pub management_news: Notify,
     /// For the management side: the broker took an AMQP connection, so waiting out a backoff is pointless.
     pub connected: Notify,
+    /// For whoever declares: there is a new wish, or an old one is due again.
+    pub wishes: Notify,
     /// There is a management API to wait for.
-    listable: bool,
+    pub(super) listable: bool,
     table: Mutex<Table>,
 }
 
 #[derive(Debug, Default)]
-struct Table {
-    queues: HashMap<String, Watched>,
-    depths: Depths,
+pub(super) struct Table {
+    pub queues: HashMap<String, Watched>,
+    pub depths: Depths,
+    /// When each dead-letter queue was last looked at over AMQP.
+    pub depths_looked: HashMap<String, Timestamp>,
     next_id: u64,
     /// Why there is no AMQP connection.
     broken: Option<Unknown>,
@@ -37,6 +47,8 @@ struct Table {
     unlisted: Option<Unknown>,
     by_worker_gap: Option<Unknown>,
     facts_gap: Option<Unknown>,
+    /// Exchanges or bindings were made since the topology was read.
+    pub topology_changed: bool,
 }
 
 /// What the pools of one identity want of its management API.
@@ -51,27 +63,31 @@ pub struct Wants {
     pub doubt: bool,
     /// Some queue's settings can be read and were not.
     pub facts: bool,
-    /// There are dead-letter queues whose depth is shown.
-    pub depths: bool,
+    /// What is remembered of exchanges and bindings is out of date.
+    pub topology: bool,
 }
 
 impl Watch {
-    pub fn new(clock: Clock, listable: bool) -> Self {
+    pub fn new(clock: Clock, load: Arc<Load>, listable: bool) -> Self {
         Self {
             clock,
+            load,
             amqp_news: Notify::new(),
             management_news: Notify::new(),
             connected: Notify::new(),
+            wishes: Notify::new(),
             listable,
             table: Mutex::default(),
         }
     }
 
-    pub fn subscribe(&self, queue: &str, dead_letter_queue: Option<String>, wake: Arc<Notify>) -> u64 {
+    pub fn subscribe(&self, source: Source, wake: Arc<Notify>) -> u64 {
+        let Source { queue, dead_letter_queue, declare, .. } = source;
         let mut table = self.lock();
         let Table { queues, next_id, broken, unlisted, .. } = &mut *table;
         *next_id += 1;
-        let watched = queues.entry(queue.to_owned()).or_insert_with(|| {
+        let watched = queues.entry(queue).or_insert_with(|| {
+            self.load.add_queue();
             let mut belief = Belief::new(self.listable);
             if let Some(why) = broken {
                 belief.declare_failed(why.clone(), false, self.clock.now());
@@ -81,13 +97,14 @@ impl Watch {
             }
             Watched::new(belief)
         });
-        let subscriber =
-            Subscriber { wake, interest: Interest::default(), dead_letter_queue, said: Default::default() };
+        let (interest, wish) = (Interest::default(), declare.map(Wish::new));
+        let subscriber = Subscriber { wake, interest, dead_letter_queue, wish, said: Default::default() };
         watched.subscribers.insert(*next_id, subscriber);
         let id = *next_id;
         drop(table);
         self.amqp_news.notify_one();
         self.management_news.notify_one();
+        self.wishes.notify_one();
         id
     }
 
@@ -97,6 +114,7 @@ impl Watch {
             watched.subscribers.remove(&id);
             if watched.subscribers.is_empty() {
                 table.queues.remove(queue);
+                self.load.remove_queue();
             }
         }
     }
@@ -116,8 +134,14 @@ impl Watch {
         table.queues.get(queue)?.reading(id, &table.depths, self.clock.now())
     }
 
-    pub fn facts(&self, queue: &str) -> Option<QueueFacts> {
-        self.lock().queues.get(queue)?.facts.clone()
+    pub fn facts(&self, queue: &str, id: u64) -> Option<QueueFacts> {
+        self.lock().queues.get(queue)?.facts(id)
+    }
+
+    pub fn declaration(&self, queue: &str, id: u64) -> Option<Declaration> {
+        let table = self.lock();
+        let wish = table.queues.get(queue)?.subscribers.get(&id)?.wish.as_ref()?;
+        Some(wish.outcome().clone())
     }
 
     pub fn gaps(&self, queue: &str) -> Gaps {
@@ -128,7 +152,7 @@ impl Watch {
             None => (!self.listable).then(errors::management_missing),
         };
         Gaps {
-            ready: watched.belief.declare_failure().cloned(),
+            ready: watched.belief.declare_failure().cloned().or_else(|| errors::slowed(self.load.period())),
             in_flight: list.clone().or_else(|| watched.belief.lacks_totals().then(errors::totals_missing)),
             by_worker: list.clone().or_else(|| table.by_worker_gap.clone()).filter(|_| watched.wants_workers()),
             facts: list.or_else(|| table.facts_gap.clone()),
@@ -139,7 +163,7 @@ impl Watch {
     pub fn due(&self, lane: Lane, slack: f64) -> Vec<String> {
         let until = self.clock.now().plus(slack);
         let table = self.lock();
-        let due = table.queues.iter().filter(|(_, watched)| watched.lane == lane && watched.due <= until);
+        let due = table.queues.iter().filter(|(_, watched)| watched.is_looked_at_on(lane) && watched.due <= until);
         due.map(|(queue, _)| queue.clone()).collect()
     }
 
@@ -147,7 +171,7 @@ impl Watch {
     pub fn next_due(&self, lane: Lane) -> Option<f64> {
         let now = self.clock.now();
         let table = self.lock();
-        let of_lane = table.queues.values().filter(|watched| watched.lane == lane);
+        let of_lane = table.queues.values().filter(|watched| watched.is_looked_at_on(lane));
         of_lane.map(|watched| watched.due.since(now).max(0.0)).min_by(f64::total_cmp)
     }
 
@@ -158,9 +182,12 @@ impl Watch {
         let Table { queues, depths, .. } = &mut *table;
         let Some(watched) = queues.get_mut(queue) else { return };
         let doubted = watched.belief.wants_list();
-        let workers = watched.has_workers();
+        let (workers, now) = (watched.has_workers(), self.clock.now());
         change(watched, workers);
-        watched.settle(depths, self.clock.now());
+        watched.settle(depths, now);
+        if watched.belief.is_missing() && watched.missing(now) {
+            self.wishes.notify_one();
+        }
         if watched.belief.wants_list() && !doubted {
             self.management_news.notify_one();
         }
@@ -207,18 +234,12 @@ impl Watch {
         (subscriptions, table.broken.clone(), table.unlisted.clone())
     }
 
-    /// The queues that hold dead letters of watched ones.
-    pub fn dead_letter_queues(&self) -> HashSet<String> {
-        let table = self.lock();
-        table.queues.values().flat_map(Watched::dead_letter_queues).map(str::to_owned).collect()
-    }
-
     pub fn names(&self) -> HashSet<String> {
         self.lock().queues.keys().cloned().collect()
     }
 
-    pub fn set_depths(&self, depths: Depths) {
-        self.lock().depths = depths;
+    pub fn topology_was_read(&self) {
+        self.lock().topology_changed = false;
     }
 
     pub fn set_by_worker_gap(&self, gap: Option<Unknown>) {
@@ -248,12 +269,12 @@ impl Watch {
             wants.by_worker |= watched.wants_workers();
             wants.doubt |= watched.belief.wants_list();
             wants.facts |= watched.wants_settings(now);
-            wants.depths |= watched.dead_letter_queues().next().is_some();
+            wants.topology |= table.topology_changed;
         }
         wants
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::belief::{Belief, Outline};
-use crate::brokers::{Interest, QueueFacts};
+use super::declare::Wish;
+use crate::brokers::{Declaration, Interest, QueueFacts};
 use crate::scaling::observation::{Counted, QueueReading};
 use crate::scaling::time::Timestamp;
 
-/// Seconds after which a dead-letter depth is no longer shown: where no pool has workers, lists
-/// are read once a minute.
+/// Seconds after which a dead-letter depth is no longer shown: where no pool has workers, it is
+/// looked at once a minute.
 const DEPTH_EXPIRES: f64 = 180.0;
 
 /// The channel a queue is looked at on.
@@ -49,6 +50,8 @@ pub struct Subscriber {
     pub interest: Interest,
     /// Named by the pool; `None` = found from the queue's settings.
     pub dead_letter_queue: Option<String>,
+    /// What it wants declared.
+    pub wish: Option<Wish>,
     /// What it was last woken for.
     pub said: (Outline, Option<u64>),
 }
@@ -73,6 +76,24 @@ impl Watched {
             None => true,
             Some(tried) => self.facts.is_none() && self.belief.is_answering() && now.since(tried) > SETTINGS_RETRY,
         }
+    }
+
+    /// Not while a pool is about to create it: it would only be found missing.
+    pub fn is_looked_at_on(&self, lane: Lane) -> bool {
+        let mut wishes = self.subscribers.values().filter_map(|subscriber| subscriber.wish.as_ref());
+        self.lane == lane && (self.belief.is_answering() || !wishes.any(Wish::is_first))
+    }
+
+    /// Whether there is something to declare because the queue was found missing.
+    pub fn missing(&mut self, now: Timestamp) -> bool {
+        let wishes = self.subscribers.values_mut().filter_map(|subscriber| subscriber.wish.as_mut());
+        wishes.fold(false, |any, wish| wish.missing(now) || any)
+    }
+
+    pub fn facts(&self, id: u64) -> Option<QueueFacts> {
+        let wish = || self.subscribers.get(&id)?.wish.as_ref();
+        let declared = || wish().filter(|wish| *wish.outcome() == Declaration::Ready);
+        self.facts.clone().or_else(|| declared().map(|wish| wish.declare.facts()))
     }
 
     pub fn is_relaxed(&self) -> bool {
@@ -137,7 +158,7 @@ mod tests {
 
     fn pool(interest: Interest, dead_letter_queue: Option<&str>) -> Subscriber {
         let dead_letter_queue = dead_letter_queue.map(str::to_owned);
-        Subscriber { wake: Arc::default(), interest, dead_letter_queue, said: <_>::default() }
+        Subscriber { wake: Arc::default(), interest, dead_letter_queue, wish: None, said: <_>::default() }
     }
 
     fn watched(pools: Vec<Subscriber>) -> Watched {

@@ -4,7 +4,8 @@
 use anyhow::Context;
 
 use super::Common;
-use crate::amqp::{Address, Endpoint, Login, TlsFiles};
+use crate::amqp::{Address, Endpoint, Login};
+use crate::net::tls::TlsFiles;
 use crate::publishing::Target;
 use crate::publishing::rabbitmq::Queue;
 
@@ -33,8 +34,7 @@ impl RabbitMqArgs {
             uri: uri.clone(),
             username: login.username,
             password: login.password,
-            ca_pem: tls.ca_pem,
-            client_pem: tls.client_pem,
+            tls,
             connection_name: "awp publish".to_owned(),
         };
         Ok(Box::new(Queue::connect(&endpoint, queue).await?))

@@ -2,7 +2,7 @@
 
 use super::{Environment, Reading, Remedies};
 use crate::api::names::{env, reasons};
-use crate::api::parsed::RabbitMq;
+use crate::api::parsed::{Declare, Pool, RabbitMq};
 use crate::api::spec;
 use crate::brokers::{DeadLetterTarget, Source, rabbitmq};
 use crate::controller::secrets::Secrets;
@@ -18,7 +18,7 @@ pub fn secrets(rabbitmq: &RabbitMq) -> Vec<&String> {
     rabbitmq.login.iter().map(|login| &login.secret).chain(&rabbitmq.tls_secret).collect()
 }
 
-pub fn reading(rabbitmq: &RabbitMq, dead_letter: Option<&str>, secrets: Secrets<'_>) -> Result<Reading, Refusal> {
+pub fn reading(rabbitmq: &RabbitMq, pool: &Pool, secrets: Secrets<'_>) -> Result<Reading, Refusal> {
     let (username, password) = match &rabbitmq.login {
         // RabbitMQ's own default, which it accepts from its own host only.
         None => ("guest".to_owned(), "guest".to_owned()),
@@ -40,14 +40,41 @@ pub fn reading(rabbitmq: &RabbitMq, dead_letter: Option<&str>, secrets: Secrets<
             configured: &[env::DEAD_LETTER_EXCHANGE, env::DEAD_LETTER_ROUTING_KEY],
             tls_secret: rabbitmq.tls_secret.clone(),
         },
-        tells_facts: management.is_some(),
+        tells_facts: management.is_some() || rabbitmq.declare.is_some(),
         remedies: REMEDIES,
         source: Source::RabbitMq(rabbitmq::Source {
             broker,
             queue: rabbitmq.queue.clone(),
-            dead_letter_queue: dead_letter.map(str::to_owned),
+            dead_letter_queue: pool.dead_letter_queue.clone(),
+            declare: rabbitmq.declare.as_ref().map(|declare| wish(declare, pool.task_timeout)),
         }),
     })
+}
+
+fn wish(declare: &Declare, task_timeout: f64) -> rabbitmq::Declare {
+    let quorum = declare.queue_type == spec::QueueType::Quorum;
+    let millis = |seconds: f64| (seconds * 1000.0).round() as u64;
+    rabbitmq::Declare {
+        queue_type: if quorum { rabbitmq::QueueType::Quorum } else { rabbitmq::QueueType::Classic },
+        max_priority: declare.max_priority,
+        message_ttl: declare.message_ttl.map(millis),
+        // A worker that holds a task for longer than the task may run has lost it; the broker's own 30 min would take
+        // long tasks away from workers that are busy with them. Newer brokers refuse it on classic queues.
+        consumer_timeout: quorum.then(|| millis(2.0 * task_timeout)),
+        bindings: declare
+            .bindings
+            .iter()
+            .map(|spec::Binding { exchange, routing_key }| rabbitmq::Binding {
+                exchange: exchange.clone(),
+                routing_key: routing_key.clone(),
+            })
+            .collect(),
+        dead_letter: declare.dead_letter.as_ref().map(|to| rabbitmq::DeadLetter {
+            exchange: to.exchange.clone(),
+            routing_key: to.routing_key.clone(),
+            queue: to.queue.clone(),
+        }),
+    }
 }
 
 /// Hosts do not care for case.

@@ -18,7 +18,7 @@ pub enum Declared {
 #[derive(Debug, thiserror::Error)]
 pub enum DeclareError {
     #[error(transparent)]
-    Name(#[from] amqp::Error),
+    Name(#[from] amqp::NameTooLong),
     #[error("the queue {queue:?} cannot be declared: {cause}")]
     Broker { queue: String, cause: lapin::Error },
 }

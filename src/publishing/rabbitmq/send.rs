@@ -125,7 +125,7 @@ async fn publish(channel: &Channel, queue: &str, task: &Task) -> Result<Publishe
 #[derive(Debug, thiserror::Error)]
 enum PublishError {
     #[error(transparent)]
-    Name(#[from] amqp::Error),
+    Name(#[from] amqp::NameTooLong),
     #[error(transparent)]
     Broker(#[from] lapin::Error),
 }

@@ -17,7 +17,8 @@ use futures::future::BoxFuture;
 
 use super::broker::{Broker, SubscribeError, Subscription};
 use super::settings::DeadLetterTarget;
-use crate::amqp::{self, Endpoint, Login, TlsFiles};
+use crate::amqp::{self, Endpoint, Login};
+use crate::net::tls::TlsFiles;
 use dead_letter::DeadLetters;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,14 +41,7 @@ impl Settings {
     fn endpoint(&self, connection_name: String) -> Result<Endpoint, String> {
         let login = self.login.read().map_err(|error| error.to_string())?;
         let tls = TlsFiles::read(self.tls.as_deref()).map_err(|error| error.to_string())?;
-        Ok(Endpoint {
-            uri: self.uri.clone(),
-            username: login.username,
-            password: login.password,
-            ca_pem: tls.ca_pem,
-            client_pem: tls.client_pem,
-            connection_name,
-        })
+        Ok(Endpoint { uri: self.uri.clone(), username: login.username, password: login.password, tls, connection_name })
     }
 
     /// What no retry can mend.

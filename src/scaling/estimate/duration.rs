@@ -1,5 +1,7 @@
 //! S: mean task duration.
 
+use super::Evidence;
+
 /// Seconds after which what was seen weighs e times less.
 const TIME_CONSTANT: f64 = 900.0;
 /// Completions that the first guess is worth. A ten times wrong guess moves worker-hours by 0.2 %.
@@ -51,6 +53,11 @@ impl TaskDuration {
             return guess;
         }
         bounded((self.task_seconds + self.guess_weight * guess) / weight)
+    }
+
+    /// Completions that count.
+    pub fn evidence(&self) -> Evidence {
+        Evidence { samples: self.completions, restored: self.restored.is_some() }
     }
 }
 

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use super::Evidence;
+
 const MIB: f64 = 1024.0 * 1024.0;
 /// The first bucket ends here; small, because a task may be a thin wrapper around a model call.
 const FIRST_BUCKET: f64 = 16.0 * MIB;
 /// Each bucket is this much larger than the one before: the answer is 5 % too high at most.
 const GROWTH: f64 = 1.05;
+/// Its natural logarithm.
+const LN_GROWTH: f64 = 0.048_790_164_169_432_05;
 /// 16 MiB · 1.05^220 is 0.7 TiB.
 const BUCKETS: usize = 220;
 const QUANTILE: f64 = 0.95;
@@ -19,11 +23,22 @@ const HALF_LIFE_TASKS: f64 = 60.0;
 const OOM_FACTOR: f64 = 1.2;
 const OOM_BYTES: f64 = 100.0 * MIB;
 
+/// Weights are scaled back when a new sample weighs this much.
+const LARGEST_SCALE: f64 = 1e9;
+
 /// A decaying histogram of (peak − base)/in flight, read at its 95th percentile.
+///
+/// Old samples do not lose weight, new ones gain it (forward decay; Cormode et al., 2009): what passes
+/// with time is then one number, not all buckets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskMemory {
-    /// Shared until a new sample comes, so that cloning the state stays cheap. Empty at first.
+    /// By bucket, up to the highest that has any. Shared until a new sample comes, so that cloning the
+    /// state stays cheap.
     weights: Arc<Vec<f64>>,
+    /// Their sum.
+    total: f64,
+    /// What a task weighs now.
+    scale: f64,
     guess_weight: f64,
     restored: Option<f64>,
     /// What an OOM raised q to; fades with the same half-life.
@@ -32,7 +47,14 @@ pub struct TaskMemory {
 
 impl Default for TaskMemory {
     fn default() -> Self {
-        Self { weights: Arc::default(), guess_weight: GUESS_WEIGHT, restored: None, raised: 0.0 }
+        Self {
+            weights: Arc::default(),
+            total: 0.0,
+            scale: 1.0,
+            guess_weight: GUESS_WEIGHT,
+            restored: None,
+            raised: 0.0,
+        }
     }
 }
 
@@ -47,20 +69,33 @@ impl TaskMemory {
             return;
         }
         let weights = Arc::make_mut(&mut self.weights);
-        weights.resize(BUCKETS, 0.0);
-        weights[bucket(bytes as f64)] += tasks;
+        let bucket = bucket(bytes as f64);
+        if weights.len() <= bucket {
+            weights.resize(bucket + 1, 0.0);
+        }
+        weights[bucket] += tasks * self.scale;
+        self.total += tasks * self.scale;
     }
 
     /// `elapsed` seconds passed in which tasks ran, with S as given.
     pub fn decay(&mut self, elapsed: f64, task_duration: f64) {
         let kept = (-(elapsed / (HALF_LIFE_TASKS * task_duration))).exp2();
-        if kept < 1.0 && !self.weights.is_empty() {
-            for weight in Arc::make_mut(&mut self.weights) {
-                *weight *= kept;
-            }
-            self.guess_weight *= kept;
+        if !self.weights.is_empty() {
+            self.scale /= kept.clamp(f64::MIN_POSITIVE, 1.0);
+        }
+        if self.scale > LARGEST_SCALE {
+            self.scale_back();
         }
         self.raised *= kept;
+    }
+
+    fn scale_back(&mut self) {
+        let scale = std::mem::replace(&mut self.scale, 1.0);
+        for weight in Arc::make_mut(&mut self.weights) {
+            *weight /= scale;
+        }
+        self.total = self.weights.iter().sum();
+        self.guess_weight /= scale;
     }
 
     /// A worker holding `prefetch` tasks was killed for memory.
@@ -75,13 +110,20 @@ impl TaskMemory {
         self.percentile(guess).max(self.raised) as u64
     }
 
+    /// Tasks that count.
+    pub fn evidence(&self) -> Evidence {
+        Evidence { samples: self.weights.iter().sum(), restored: self.restored.is_some() }
+    }
+
     fn percentile(&self, guess: f64) -> f64 {
         let guess_bucket = bucket(guess);
-        let total: f64 = self.weights.iter().sum::<f64>() + self.guess_weight;
-        let mut below = 0.0;
-        for (index, weight) in self.weights.iter().enumerate() {
-            below += weight + if index == guess_bucket { self.guess_weight } else { 0.0 };
-            if below >= QUANTILE * total && below > 0.0 {
+        // From above, where few samples are: the first bucket with more than the quantile leaves at or above it.
+        let most_above = (1.0 - QUANTILE) * (self.total + self.guess_weight);
+        let mut above = 0.0;
+        for index in (0..self.weights.len().max(guess_bucket + 1)).rev() {
+            above += self.weights.get(index).copied().unwrap_or(0.0);
+            above += if index == guess_bucket { self.guess_weight } else { 0.0 };
+            if above > most_above {
                 return if index == guess_bucket { guess } else { upper_bound(index) };
             }
         }
@@ -93,7 +135,7 @@ fn bucket(bytes: f64) -> usize {
     if bytes <= FIRST_BUCKET {
         return 0;
     }
-    ((bytes / FIRST_BUCKET).ln() / GROWTH.ln()).ceil().min((BUCKETS - 1) as f64) as usize
+    ((bytes / FIRST_BUCKET).ln() / LN_GROWTH).ceil().min((BUCKETS - 1) as f64) as usize
 }
 
 fn upper_bound(bucket: usize) -> f64 {

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::Evidence;
+
 /// Before anything is seen, seconds: an image of a few hundred megabytes on a node that exists.
 const FIRST_GUESS: f64 = 30.0;
 /// What one sample's weight becomes with each newer one: the last twenty count.
@@ -22,18 +24,19 @@ pub struct Startup {
     /// Newest last; the first one is the guess.
     samples: VecDeque<f64>,
     learned: f64,
+    restored: bool,
 }
 
 impl Default for Startup {
     fn default() -> Self {
-        Self::restored(FIRST_GUESS)
+        Self { restored: false, ..Self::restored(FIRST_GUESS) }
     }
 }
 
 impl Startup {
     pub fn restored(seconds: f64) -> Self {
         let seconds = seconds.clamp(0.0, LONGEST);
-        Self { samples: VecDeque::from([seconds]), learned: seconds }
+        Self { samples: VecDeque::from([seconds]), learned: seconds, restored: true }
     }
 
     /// A pod took this long.
@@ -51,6 +54,11 @@ impl Startup {
     /// b from start-ups that ended.
     pub fn learned(&self) -> f64 {
         self.learned
+    }
+
+    /// Start-ups seen, besides the first guess.
+    pub fn evidence(&self) -> Evidence {
+        Evidence { samples: self.samples.len().saturating_sub(1) as f64, restored: self.restored }
     }
 
     /// b, with pods that still boot counting by their age once it exceeds what was learned: a slow

@@ -9,11 +9,11 @@ use serde_json::json;
 use crate::Replicas;
 use crate::base::wait;
 use crate::demo::awp_binary;
+use crate::demo::broker::{self, Broker, Kind};
 use crate::demo::interrupts::Interrupts;
 use crate::demo::place::Place;
 use crate::demo::stage::{POOL, Stage};
 use crate::demo::view::View;
-use crate::rabbitmq::{self, RabbitMq};
 
 /// Measure the reaction: from the confirmed publish of a burst until the Deployment's replicas are raised from zero.
 ///
@@ -24,6 +24,10 @@ use crate::rabbitmq::{self, RabbitMq};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
+    /// The broker that carries the tasks.
+    #[arg(long, value_enum, default_value_t = Kind::Rabbitmq)]
+    broker: Kind,
+
     /// How many.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     bursts: u16,
@@ -39,19 +43,18 @@ pub struct Args {
 
 pub async fn run(args: Args) -> Result<()> {
     let mut interrupts = Interrupts::listen()?;
-    let servers = async {
-        futures::try_join!(Place::choose(std::env::var_os("KUBECONFIG")), RabbitMq::start(rabbitmq::Options::default()))
-    };
-    let (place, rabbitmq) = interrupts.or(Box::pin(servers)).await?;
-    let measured = on_stage(&args, &place, &rabbitmq, &mut interrupts).await;
+    let servers =
+        async { futures::try_join!(Place::choose(std::env::var_os("KUBECONFIG")), broker::start(args.broker)) };
+    let (place, broker) = interrupts.or(Box::pin(servers)).await?;
+    let measured = on_stage(&args, &place, &*broker, &mut interrupts).await;
     place.leave().await?;
-    rabbitmq.shut_down().await?;
+    broker.shut_down().await?;
     measured
 }
 
-async fn on_stage(args: &Args, place: &Place, rabbitmq: &RabbitMq, interrupts: &mut Interrupts) -> Result<()> {
+async fn on_stage(args: &Args, place: &Place, broker: &dyn Broker, interrupts: &mut Interrupts) -> Result<()> {
     let awp = awp_binary(args.awp.clone())?;
-    let stage = interrupts.or(Stage::set(place, rabbitmq, &awp, &mut View::new())).await?;
+    let stage = interrupts.or(Stage::set(place, broker, &awp, &mut View::new())).await?;
     let measured = interrupts.or(measure(args, &stage)).await;
     stage.strike().await;
     tell(measured?);

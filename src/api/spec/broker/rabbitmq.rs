@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Credentials, Tls};
+use super::{Credentials, Declare, Tls};
 use crate::api::schema::rules;
 
 /// A queue of a RabbitMQ broker.
@@ -37,4 +37,9 @@ pub struct RabbitMq {
     /// Example: [research_tasks]
     #[schemars(length(max = 16), inner(length(max = 255)))]
     pub queues: Vec<String>,
+    /// Queues and exchanges that the operator creates where they are missing, with its own login.
+    /// It never deletes or changes any: a queue that exists with other arguments is left as it is,
+    /// and the condition TopologyDeclared says what differs. Without it nothing is created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declare: Option<Declare>,
 }

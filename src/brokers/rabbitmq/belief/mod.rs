@@ -170,6 +170,11 @@ impl Belief {
         self.listable && (self.declare_failure.is_some() || (self.zero_since.is_some() && !self.zero_is_affirmed()))
     }
 
+    /// The broker knows no such queue.
+    pub fn is_missing(&self) -> bool {
+        self.declare_failure.as_ref().is_some_and(|why| why.reason == QUEUE_MISSING)
+    }
+
     pub fn declare_failure(&self) -> Option<&Unknown> {
         self.declare_failure.as_ref()
     }

@@ -9,7 +9,8 @@ use clap::ValueEnum;
 
 /// Make the servers' programs that are missing, into the user's cache folder
 ///
-/// The control plane is built from Go modules (minutes the first time), RabbitMQ unpacked from Debian's packages (20 s).
+/// The control plane is built from Go modules (minutes the first time), RabbitMQ unpacked from Debian's packages (20 s),
+/// Apache Kafka and ElasticMQ (for Amazon SQS) fetched by Maven (15 s each).
 /// Nothing is installed on the system. What is there already is left alone, so this ends at once the second time.
 ///
 /// Example: testbed install --only rabbitmq
@@ -24,17 +25,26 @@ pub struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     Controlplane,
+    Kafka,
     Rabbitmq,
+    Elasticmq,
 }
 
 pub fn run(args: &Args) -> Result<()> {
     let cache = Cache::of_user()?;
     let started = Instant::now();
-    // The short one first: who cannot have it learns so before the minutes of the other.
-    if args.only != Some(Part::Controlplane) {
+    let wanted = |part| args.only.is_none_or(|only| only == part);
+    // The short ones first: who cannot have them learns so before the minutes of the last.
+    if wanted(Part::Rabbitmq) {
         install::rabbitmq::install(&cache)?;
     }
-    if args.only != Some(Part::Rabbitmq) {
+    if wanted(Part::Elasticmq) {
+        install::elasticmq::ELASTICMQ.install(&cache)?;
+    }
+    if wanted(Part::Kafka) {
+        install::kafka::KAFKA.install(&cache)?;
+    }
+    if wanted(Part::Controlplane) {
         install::control_plane::install(&cache)?;
     }
     eprintln!("testbed: everything is in {} ({})", cache.root().display(), install::step::spoken(started.elapsed()));

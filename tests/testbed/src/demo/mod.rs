@@ -1,6 +1,7 @@
 //! `make demo`: the main job on real servers. A pool wakes from zero, jumps to the size the queue asks for, works,
 //! waits for busy workers and goes back to zero.
 
+pub mod broker;
 mod facts;
 pub mod interrupts;
 pub mod place;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::rabbitmq::{self, RabbitMq};
+use broker::{Broker, Kind};
 use facts::Facts;
 use interrupts::Interrupts;
 use place::Place;
@@ -29,8 +30,8 @@ use view::View;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The broker that carries the tasks.
-    #[arg(long, default_value = "rabbitmq", value_parser = ["rabbitmq"])]
-    broker: String,
+    #[arg(long, value_enum, default_value_t = Kind::Rabbitmq)]
+    broker: Kind,
 
     /// Leave everything running at the end, and say how to reach it; Ctrl-C ends it.
     #[arg(long)]
@@ -56,30 +57,31 @@ pub async fn run(args: Args) -> Result<()> {
     let mut interrupts = Interrupts::listen()?;
     let mut view = View::new();
     let awp = awp_binary(args.awp.clone())?;
-    view.step(match std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty()) {
-        Some(_) => "starting RabbitMQ; Kubernetes is the cluster of your KUBECONFIG",
-        None => "starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and RabbitMQ",
+    let name = args.broker.name();
+    view.step(&match std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty()) {
+        Some(_) => format!("starting {name}; Kubernetes is the cluster of your KUBECONFIG"),
+        None => format!("starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and {name}"),
     });
     let servers = async {
         let place = Place::choose(std::env::var_os("KUBECONFIG"));
-        futures::try_join!(place, RabbitMq::start(rabbitmq::Options::default()))
+        futures::try_join!(place, broker::start(args.broker))
     };
-    let (place, rabbitmq) = interrupts.or(Box::pin(servers)).await?;
-    let ended = on_stage(&args, &place, &rabbitmq, &awp, &mut interrupts, &mut view).await;
+    let (place, broker) = interrupts.or(Box::pin(servers)).await?;
+    let ended = on_stage(&args, &place, &*broker, &awp, &mut interrupts, &mut view).await;
     let left = place.leave().await;
-    let shut_down = rabbitmq.shut_down().await;
+    let shut_down = broker.shut_down().await;
     ended.and(left).and(shut_down)
 }
 
 async fn on_stage(
     args: &Args,
     place: &Place,
-    rabbitmq: &RabbitMq,
+    broker: &dyn Broker,
     awp: &std::path::Path,
     interrupts: &mut Interrupts,
     view: &mut View,
 ) -> Result<()> {
-    let stage = interrupts.or(Stage::set(place, rabbitmq, awp, view)).await?;
+    let stage = interrupts.or(Stage::set(place, broker, awp, view)).await?;
     let mut ended = interrupts.or(act(args, &stage, view)).await;
     view.end();
     if args.keep && !interrupts.came() {
@@ -97,7 +99,7 @@ async fn on_stage(
 }
 
 async fn act(args: &Args, stage: &Stage<'_>, view: &mut View) -> Result<()> {
-    view.step("kubectl apply -f examples/demo-pool.yaml");
+    view.step("kubectl apply of the pool");
     stage.apply(&stage.pool()?).await?;
     view.step(&format!("publishing {} tasks of 2 to 25 s", args.tasks));
     let durations = DURATIONS.iter().copied().cycle().take(args.tasks.into());

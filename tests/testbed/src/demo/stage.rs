@@ -6,21 +6,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::broker::Broker;
 use super::place::Place;
-use super::random_hex;
 use super::view::View;
 use crate::base::scratch::Scratch;
 use crate::base::wait;
 use crate::control_plane::Access;
 use crate::operator::{Operator, Options};
 use crate::process_node::{self, ProcessNode};
-use crate::rabbitmq::{RabbitMq, User};
 
 pub const POOL: &str = "research";
-pub const QUEUE: &str = "research_tasks";
-const VHOST_PREFIX: &str = "agents";
-const USER: &str = "agents";
-const POOL_MANIFEST: &str = include_str!("../../../../examples/demo-pool.yaml");
 
 /// The chart as it lies in this checkout.
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/awp");
@@ -31,24 +26,17 @@ const TAINT: &str = "agentworkers.io/demo";
 #[derive(Debug)]
 pub struct Stage<'a> {
     place: &'a Place,
-    pub rabbitmq: &'a RabbitMq,
-    pub vhost: String,
+    pub broker: &'a dyn Broker,
     node: ProcessNode,
     pub operator: Operator,
     awp: PathBuf,
-    login: PathBuf,
     _scratch: Scratch,
 }
 
 impl<'a> Stage<'a> {
     /// Everything but the pool.
-    pub async fn set(place: &'a Place, rabbitmq: &'a RabbitMq, awp: &Path, view: &mut View) -> Result<Self> {
+    pub async fn set(place: &'a Place, broker: &'a dyn Broker, awp: &Path, view: &mut View) -> Result<Self> {
         let scratch = Scratch::new("demo")?;
-        let vhost = rabbitmq.vhost(VHOST_PREFIX).await?;
-        let password = random_hex(12)?;
-        rabbitmq.add_user(User::monitoring(USER, &password), &vhost).await?;
-        let login = login_files(&scratch, &password)?;
-
         view.step("starting a node that runs pods as processes, and the operator with the chart's permissions");
         let mut options = process_node::Options::new(place.node(), scratch.folder("node")?)
             .image("awp:dev", [awp.display().to_string()]);
@@ -60,7 +48,7 @@ impl<'a> Stage<'a> {
         place.access().wait_for_service_account(place.namespace()).await?;
         let options = Options { crd: place.installs_crd(), ..Options::new(awp, CHART, place.namespace()) };
         let operator = Operator::start(place.access(), &options).await?;
-        Ok(Self { place, rabbitmq, vhost, node, operator, awp: awp.into(), login, _scratch: scratch })
+        Ok(Self { place, broker, node, operator, awp: awp.into(), _scratch: scratch })
     }
 
     pub fn access(&self) -> &Access {
@@ -71,13 +59,10 @@ impl<'a> Stage<'a> {
         self.place.namespace()
     }
 
-    /// `examples/demo-pool.yaml`, with the addresses of what runs here.
+    /// The demo's pool, with the addresses of what runs here.
     pub fn pool(&self) -> Result<Value> {
-        let mut pool: Value = serde_saphyr::from_str(POOL_MANIFEST).context("examples/demo-pool.yaml")?;
+        let mut pool = self.broker.pool()?;
         pool["metadata"]["namespace"] = json!(self.namespace());
-        let broker = &mut pool["spec"]["broker"]["rabbitmq"];
-        broker["uri"] = json!(self.rabbitmq.amqp_uri(&self.vhost));
-        broker["managementUri"] = json!(self.rabbitmq.management_uri());
         if self.place.is_guest() {
             let pod = &mut pool["spec"]["worker"]["template"]["spec"];
             pod["nodeSelector"] = json!({"kubernetes.io/hostname": self.place.node()});
@@ -89,10 +74,8 @@ impl<'a> Stage<'a> {
     /// Applies queue, Secret and pool, and waits until the operator reads the queue.
     pub async fn apply(&self, pool: &Value) -> Result<()> {
         self.publish_tasks(&["--declare"], "").await?;
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "rabbitmq", "namespace": self.namespace()},
-            "stringData": {"username": USER, "password": std::fs::read_to_string(self.login.join("password"))?},
-        });
+        let mut secret = self.broker.secret();
+        secret["metadata"]["namespace"] = json!(self.namespace());
         self.access().apply(&secret.to_string()).await?;
         self.access().apply(&pool.to_string()).await?;
         wait::until("the operator reads the pool's queue", Duration::from_secs(60), async || {
@@ -113,8 +96,7 @@ impl<'a> Stage<'a> {
     async fn publish_tasks(&self, args: &[&str], input: &str) -> Result<Vec<String>> {
         use tokio::io::AsyncWriteExt;
         let mut command = tokio::process::Command::new(&self.awp);
-        command.args(["publish", "--uri", &self.rabbitmq.amqp_uri(&self.vhost), "--queue", QUEUE]);
-        command.arg("--credentials-dir").arg(&self.login).args(args).kill_on_drop(true);
+        command.arg("publish").args(self.broker.publish_arguments()).args(args).kill_on_drop(true);
         let piped = std::process::Stdio::piped;
         let mut child =
             command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().context("cannot start awp publish")?;
@@ -149,18 +131,14 @@ impl<'a> Stage<'a> {
             eprintln!("  alias kubectl={}", self.access().kubectl_program().display());
         }
         eprintln!("  kubectl -n {} get awp {POOL} --watch", self.namespace());
+        let (awp, operator) = (self.awp.display(), self.operator.admin_url());
+        eprintln!("  {awp} explain {POOL} -n {} --operator {operator}", self.namespace());
         eprintln!(
-            "  {} publish --uri {} --queue {QUEUE} --credentials-dir {} --durations 5,20 --count 40",
+            "  {} publish {} --durations 5,20 --count 40",
             self.awp.display(),
-            self.rabbitmq.amqp_uri(&self.vhost),
-            self.login.display()
+            self.broker.publish_arguments().join(" ")
         );
-        eprintln!(
-            "  RabbitMQ's own page: {} (user {}, password {})",
-            self.rabbitmq.management_uri(),
-            self.rabbitmq.admin_user(),
-            self.rabbitmq.admin_password()
-        );
+        eprintln!("  {}", self.broker.hint());
     }
 
     /// Ends everything in order. What is only dropped ends as well, without words.
@@ -171,12 +149,4 @@ impl<'a> Stage<'a> {
             eprintln!("the operator did not end by itself: {error:#}");
         }
     }
-}
-
-/// Files, because a login belongs on no command line.
-fn login_files(scratch: &Scratch, password: &str) -> Result<PathBuf> {
-    let folder = scratch.folder("login")?;
-    std::fs::write(folder.join("username"), USER)?;
-    std::fs::write(folder.join("password"), password)?;
-    Ok(folder)
 }

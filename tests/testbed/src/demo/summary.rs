@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::facts::Facts;
-use super::stage::{POOL, QUEUE, Stage};
+use super::stage::{POOL, Stage};
 use crate::Replicas;
 
 #[derive(Debug)]
@@ -70,10 +70,9 @@ impl Summary {
     pub async fn conclude(&self, stage: &Stage<'_>) -> Result<()> {
         let work = self.work(stage);
         let lost = self.published.difference(&work.done).count();
-        let left = stage.rabbitmq.counts(&stage.vhost, QUEUE).await?;
-        let failed = stage.rabbitmq.counts(&stage.vhost, &format!("{QUEUE}_failed")).await?;
+        let counts = stage.broker.counts().await?;
         // Both have seen every delivery; the broker also those of workers that died without a word.
-        let interrupted = work.interrupted.max(redelivered(stage).await?);
+        let interrupted = work.interrupted.max(counts.redelivered);
         let worker_seconds: f64 =
             self.lives.values().map(|(first, last)| last.saturating_sub(*first).as_secs_f64()).sum();
         let ideal = work.seconds / self.slots as f64;
@@ -94,14 +93,14 @@ impl Summary {
         println!("  tasks done                               {} of {}", work.done.len(), self.published.len());
         println!("  tasks lost                               {lost}");
         println!("  tasks interrupted                        {interrupted}");
-        println!("  dead letters                             {}", failed.ready);
+        println!("  dead letters                             {}", counts.dead_letters);
         println!("  back at zero after                       {:.1} s", self.elapsed().as_secs_f64());
         println!(
             "  worker-seconds                           {worker_seconds:.0}; the same work perfectly packed {ideal:.0}"
         );
-        ensure!(lost == 0 && left.ready + left.unacked == 0, "{lost} tasks are lost; {}", stage.log_tail());
+        ensure!(lost == 0 && counts.left == 0, "{lost} tasks are lost; {}", stage.log_tail());
         ensure!(interrupted == 0, "{interrupted} tasks were interrupted");
-        ensure!(failed.ready == 0, "{} tasks were dead-lettered", failed.ready);
+        ensure!(counts.dead_letters == 0, "{} tasks were dead-lettered", counts.dead_letters);
         Ok(())
     }
 
@@ -116,12 +115,6 @@ impl Summary {
         }
         work
     }
-}
-
-/// How often the broker has given a message out again.
-async fn redelivered(stage: &Stage<'_>) -> Result<u64> {
-    let queue = stage.rabbitmq.management_get(&format!("/api/queues/{}/{QUEUE}", stage.vhost)).await?;
-    Ok(queue["message_stats"]["redeliver"].as_u64().unwrap_or(0))
 }
 
 #[derive(Debug, Default)]

@@ -2,7 +2,10 @@
 
 pub mod apt;
 pub mod control_plane;
+pub mod elasticmq;
 pub mod go;
+pub mod kafka;
+pub mod maven;
 pub mod patchelf;
 pub mod rabbitmq;
 pub mod step;
