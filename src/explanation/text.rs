@@ -1,7 +1,7 @@
 //! The report on one screen, as a colleague would put it.
 
 use super::page::Page;
-use super::report::{Law, Report, Worker, Workers};
+use super::report::{Law, Problem, Report, Worker, Workers};
 use super::words::{ago, list, number, percent, plural, seconds, sparkline};
 use crate::api::quantity;
 
@@ -291,7 +291,10 @@ fn sizes(page: &mut Page, report: &Report) {
 
 fn problems(page: &mut Page, report: &Report) {
     let told = report.reading.as_ref().and_then(|reading| reading.unknown.as_ref());
-    for problem in report.problems.iter().filter(|problem| told.is_none_or(|told| told.reason != problem.reason)) {
+    let new = |problem: &&Problem| {
+        told.is_none_or(|told| told.reason != problem.reason) && !report.summary.contains(&problem.message)
+    };
+    for problem in report.problems.iter().filter(new) {
         page.warning("NOTE", &format!("{}: {}", problem.reason, problem.message));
     }
 }

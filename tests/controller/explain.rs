@@ -104,7 +104,7 @@ async fn where_the_operator_cannot_be_asked_the_status_has_to_do_and_the_reason_
     let stage = Stage::start("explain-alone").await;
     stage.queue("tasks").await;
     stage.apply(&stage.pool("research")).await;
-    stage.condition("research", "Ready=True Applied").await;
+    stage.condition("research", "BacklogKnown=True Read").await;
     let viewer = stage.viewer().await;
     let args = ["explain", "research", "-n", &stage.namespace];
 

@@ -9,6 +9,7 @@
 mod connections;
 mod counts;
 mod dead_letters;
+mod declare;
 mod hostile;
 mod logins;
 mod many;

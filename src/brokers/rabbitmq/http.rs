@@ -54,6 +54,19 @@ pub enum Failure {
     Status(u16),
 }
 
+impl Failure {
+    /// In the words of a reading, for a question about `vhost` asked by `user` at `address`.
+    pub fn explain(self, user: &str, vhost: &str, address: &str) -> Unknown {
+        match self {
+            Self::Broker(why) => why,
+            Self::Forbidden => errors::vhost_forbidden(user, vhost),
+            Self::Missing => errors::vhost_hidden(user, vhost),
+            Self::StatisticsOff => errors::statistics_disabled(),
+            Self::Status(_) => errors::not_management(address),
+        }
+    }
+}
+
 impl Http {
     pub fn new(identity: &Identity) -> Result<Self, Unknown> {
         let tls = if identity.management.iter().any(|url| url.starts_with("https:")) {

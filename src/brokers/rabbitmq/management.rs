@@ -219,12 +219,6 @@ impl<'a> Reader<'a> {
     }
 
     fn explain(&self, failure: Failure) -> Unknown {
-        match failure {
-            Failure::Broker(why) => why,
-            Failure::Forbidden => errors::vhost_forbidden(self.user, &self.vhost),
-            Failure::Missing => errors::vhost_hidden(self.user, &self.vhost),
-            Failure::StatisticsOff => errors::statistics_disabled(),
-            Failure::Status(_) => errors::not_management(self.http.address()),
-        }
+        failure.explain(self.user, &self.vhost, self.http.address())
     }
 }

@@ -11,12 +11,14 @@
 //! | `link`, `lanes` | the connection and its two channels of passive declares |
 //! | `http`, `management` | requests to the management API and when they are made |
 //! | `declare` | creating what a pool wants there to be |
+//! | `check` | everything a pool needs, tried step by step |
 //! | `errors` | what can go wrong, in the words a user sees |
 //!
 //! Two sources that fail apart are kept apart: AMQP and the management API each have their own
 //! task and backoff, and a queue's [`belief::Belief`] is where they meet.
 
 mod belief;
+mod check;
 mod dead_letter;
 mod declare;
 mod errors;
@@ -33,6 +35,7 @@ mod watch;
 mod watched;
 mod wishes;
 
+pub(super) use check::check;
 pub use declare::{Binding, DeadLetter, Declare, QueueType};
 pub use identity::Identity;
 pub(super) use poller::{Load, Poller};

@@ -66,12 +66,16 @@ impl Operator {
         let scratch = Scratch::new("operator")?;
         let admin = ports::free()?;
         let spec = Spec::new("operator", &options.binary)
-            .args(["run", "--log", &options.log, "--log-format", "json"])
+            .args(["run", "--log-filter", &options.log, "--log-format", "json"])
             .args(["--namespace", &options.namespace, "--admin", &format!("127.0.0.1:{admin}")])
             .envs([("KUBECONFIG", kubeconfig)]);
         let mut server = Server::start(&spec, &scratch)?;
         ready(&mut server, admin).await?;
         Ok(Self { spec, admin, log: server.log().to_owned(), server: Mutex::new(server), scratch })
+    }
+
+    pub async fn pid(&self) -> Result<u32> {
+        self.server.lock().await.pid()
     }
 
     /// Ends it as a crash would.
