@@ -7,10 +7,12 @@ use std::sync::Arc;
 use super::arrivals::Arrivals;
 use super::decision::{Backlog, Estimates, Trust};
 use super::estimate::duration::TaskDuration;
+use super::estimate::groups::Groups;
 use super::estimate::memory::TaskMemory;
 use super::estimate::rate::Rate;
 use super::estimate::startup::Startup;
 use super::in_flight::InFlight;
+use super::load::FRESH;
 use super::observation::{QueueCounts, Worker};
 use super::time::Timestamp;
 use super::window::Window;
@@ -57,6 +59,9 @@ pub struct State {
     size: Option<u32>,
     pub(super) resized: Option<Timestamp>,
     pub(super) learned: Learned,
+    pub(super) groups: Groups,
+    /// A worker that may have been busy was last made to go then.
+    pub(super) stepped: Option<Timestamp>,
 }
 
 /// When each estimate last learned something.
@@ -157,6 +162,8 @@ impl State {
             size: None,
             resized: None,
             learned: Learned::default(),
+            groups: Groups::default(),
+            stepped: None,
         }
     }
 
@@ -185,17 +192,17 @@ impl State {
         state
     }
 
+    /// Tasks that came and went since the first reading.
+    pub fn passed(&self) -> Passed {
+        self.flow.passed
+    }
+
     /// Notes a change of `spec.replicas`; finding some at the start is none.
     pub(super) fn note_size(&mut self, replicas: Option<u32>, now: Timestamp) {
         if self.size.is_some() && replicas.is_some() && self.size != replicas {
             self.resized = Some(now);
         }
         self.size = replicas.or(self.size);
-    }
-
-    /// Tasks that came and went since the first reading.
-    pub fn passed(&self) -> Passed {
-        self.flow.passed
     }
 
     /// Notes which sources of in flight spoke.
@@ -220,6 +227,12 @@ impl State {
     pub(super) fn interval(&self) -> f64 {
         let longest = self.intervals.iter().copied().fold(0.0, f64::max);
         if longest > 0.0 { longest.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL) } else { FIRST_INTERVAL }
+    }
+
+    /// Seconds for which a count of the broker's can be used: until it is read again, thrice over. A queue
+    /// whose looks are billed is looked at rarely.
+    pub(super) fn counts_fresh(&self) -> f64 {
+        FRESH.max(3.0 * self.interval())
     }
 
     pub(super) fn record_interval(&mut self, seconds: f64) {

@@ -30,7 +30,7 @@ pub enum WorkerLogin {
 }
 
 impl WorkerLogin {
-    /// The name of the Secret that has it.
+    /// The Secret's name.
     pub fn secret(&self) -> &String {
         match self {
             Self::Password(login) => &login.secret,
