@@ -14,4 +14,5 @@ pub mod ops;
 pub mod publishing;
 pub mod runtime;
 pub mod scaling;
+pub mod simulation;
 pub mod workers;

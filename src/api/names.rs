@@ -22,6 +22,8 @@ pub mod annotations {
     pub const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
     /// Read by Karpenter; `"true"` keeps a node with the pod.
     pub const DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
+    /// On a pool, by its owner: `"true"` writes its readings to the operator's log.
+    pub const RECORD: &str = "agentworkers.io/record";
     /// On the pool's ConfigMap: which prefetch workers were started with, and when.
     pub const PREFETCH_HISTORY: &str = "agentworkers.io/prefetch-history";
 }

@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod check;
+pub mod metrics;
 pub mod rabbitmq;
 mod registry;
 pub mod sqs;
@@ -16,7 +17,7 @@ use tokio::sync::Notify;
 
 use crate::scaling::observation::{QueueReading, Unknown};
 
-pub use registry::{Live, live};
+pub use registry::{LOOKS_PER_SECOND, Live, live};
 
 /// What to read: a broker, a login and a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -2,11 +2,13 @@
 //!
 //! stdout is data, stderr is messages.
 
+pub mod check;
 pub mod crd;
 pub mod explain;
 pub mod publish;
 pub mod release;
 pub mod run;
+pub mod simulate;
 mod sqs;
 pub mod status;
 pub mod worker;
@@ -26,7 +28,7 @@ use crate::ops::telemetry::{self, LogFormat};
 pub struct Cli {
     /// Which log lines to write, in the syntax of RUST_LOG. Default: info for run and worker, warn for the others
     #[arg(long, env = "AWP_LOG", value_name = "FILTER", global = true)]
-    log: Option<String>,
+    log_filter: Option<String>,
 
     /// How log lines look
     #[arg(long, env = "AWP_LOG_FORMAT", default_value = "auto", value_enum, global = true)]
@@ -43,7 +45,9 @@ enum Command {
     Publish(publish::Args),
     Status(status::Args),
     Explain(explain::Args),
+    Check(check::Args),
     Release(release::Args),
+    Simulate(Box<simulate::Args>),
     Crd(crd::Args),
 }
 
@@ -51,7 +55,7 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Run(_) | Self::Worker(_) => "info",
-            Self::Publish(_) | Self::Status(_) | Self::Explain(_) | Self::Release(_) | Self::Crd(_) => "warn",
+            _ => "warn",
         }
     }
 }
@@ -68,7 +72,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    telemetry::init(cli.log_format, cli.log.as_deref().unwrap_or(cli.command.log_filter()))?;
+    telemetry::init(cli.log_format, cli.log_filter.as_deref().unwrap_or(cli.command.log_filter()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         match cli.command {
@@ -77,7 +81,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Publish(args) => publish::run(args).await,
             Command::Status(args) => status::run(args).await,
             Command::Explain(args) => explain::run(args).await,
+            Command::Check(args) => check::run(args).await,
             Command::Release(args) => release::run(args).await,
+            Command::Simulate(args) => simulate::run(&args),
             Command::Crd(args) => crd::run(args),
         }
     });

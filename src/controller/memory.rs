@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::events::Allowance;
 use super::pods::PodMemory;
+use super::record::Recorded;
 use super::reports::Reports;
 use super::watch::Watched;
 use crate::api::AgentWorkerPoolStatus;
@@ -42,6 +43,8 @@ pub struct Memory {
     pub allowance: Allowance,
     /// When readings were last written to status.
     pub status_written: Option<Timestamp>,
+    /// The last reading in the log, where the pool's owner asks for them.
+    pub recorded: Option<Recorded>,
 }
 
 /// The subscription to the pool's queue.
@@ -97,6 +100,7 @@ impl Memory {
             waiting_since: None,
             allowance: Allowance::new(now),
             status_written: None,
+            recorded: None,
             wake,
         }
     }

@@ -26,6 +26,7 @@ pub mod news;
 pub mod observe;
 pub mod pods;
 pub mod reconcile;
+pub mod record;
 pub mod reports;
 pub mod secrets;
 pub mod siblings;

@@ -10,6 +10,7 @@ use super::explanations::{Ended, Last};
 use super::memory::Memory;
 use super::news::News;
 use super::observe::{self, Seen};
+use super::record::record;
 use super::update_status;
 use super::validate::{self, Plan, Refusal, RefusalKind};
 use super::world::PoolKey;
@@ -138,6 +139,8 @@ async fn conclude(
     let next = next_look(&decision, plan, seen, memory, now);
     context.metrics.record(&key.labels(), &decision);
     tell(context, key, &decision, &outcome);
+    let passed = memory.state.as_ref().map(State::passed).unwrap_or_default();
+    record(&mut memory.recorded, key, &found.pool, &decision, passed, seen.observation.workers.len());
     let news = match outcome.refusal.clone() {
         Some(refusal) => News::Refused(refusal),
         None => News::Decided { decision: Box::new(decision), outcome, plan, seen },

@@ -1,5 +1,6 @@
 //! Step 2: a plan of the spec and what it names, or what is wrong and what to do about it.
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
@@ -7,14 +8,14 @@ use kube::ResourceExt;
 use super::Context;
 use super::broker::{self, Asker, Environment, Remedies};
 use super::build::WorkerContract;
-use super::dereference::Found;
+use super::dereference::{self, Found};
 use super::memory::Memory;
 use super::pods;
 use super::secrets::Secrets;
 use super::siblings;
 use super::world::PoolKey;
 use crate::api::names::reasons;
-use crate::api::{AgentWorkerPool, duration, parsed, quantity};
+use crate::api::{AgentWorkerPool, AgentWorkerPoolSpec, duration, parsed, quantity};
 use crate::brokers::{DeadLetterTarget, Source};
 use crate::scaling::prefetch::prefetch;
 use crate::scaling::settings::{Mode, Prefetch, Settings};
@@ -75,19 +76,11 @@ pub fn validate(
     memory: &Memory,
 ) -> Result<Plan, Refusal> {
     check_owner(context, key, found, spec)?;
-    let pod = worker_pod(found, spec)?;
-    let containers = pod.map(|pod| pod.containers.as_slice()).unwrap_or_default();
-    let container_memory = memory_container(spec, containers).and_then(pods::container_memory);
-    let sidecars = pod.and_then(|pod| pod.init_containers.as_deref()).unwrap_or_default();
-    let worker_memory = pods::worker_memory(containers, sidecars).filter(|_| !containers.is_empty());
-    let settings = found
-        .pool
-        .spec
-        .settings(container_memory, worker_memory)
-        .map_err(|invalid| Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string()))?;
-    check_memory(&settings)?;
+    let pod = worker_pod(found.deployment.as_deref(), spec)?;
+    let settings = settings(&found.pool.spec, spec, pod)?;
     let dead_letter_queue = spec.dead_letter_queue.as_deref();
-    let secrets = Secrets { memory, namespace: &key.namespace };
+    let look_up = |name: &str| dereference::secret(memory, name);
+    let secrets = Secrets { look_up: &look_up, namespace: &key.namespace };
     let reading = broker::reading(spec, &Asker { key, secrets, aws: &context.aws })?;
     // Paused writes nothing, at the broker as little as here.
     let paused = settings.mode == Mode::Paused;
@@ -100,6 +93,19 @@ pub fn validate(
         tells_facts: reading.tells_facts,
         remedies: reading.remedies,
     })
+}
+
+/// The law's settings of a pool whose workers are pods like `pod`; `None` = not to be seen.
+pub fn settings(spec: &AgentWorkerPoolSpec, pool: &parsed::Pool, pod: Option<&PodSpec>) -> Result<Settings, Refusal> {
+    let containers = pod.map(|pod| pod.containers.as_slice()).unwrap_or_default();
+    let container_memory = memory_container(pool, containers).and_then(pods::container_memory);
+    let sidecars = pod.and_then(|pod| pod.init_containers.as_deref()).unwrap_or_default();
+    let worker_memory = pods::worker_memory(containers, sidecars).filter(|_| !containers.is_empty());
+    let settings = spec
+        .settings(container_memory, worker_memory)
+        .map_err(|invalid| Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string()))?;
+    check_memory(&settings)?;
+    Ok(settings)
 }
 
 /// A container that cannot hold one task would be killed by it, again and again.
@@ -167,11 +173,15 @@ pub fn is_controlled_by(pool: &AgentWorkerPool, object: &ObjectMeta) -> bool {
     owners.into_iter().any(|owner| owner.controller == Some(true) && Some(&owner.uid) == pool.metadata.uid.as_ref())
 }
 
-fn worker_pod<'a>(found: &'a Found, spec: &'a parsed::Pool) -> Result<Option<&'a PodSpec>, Refusal> {
+/// The pod that workers are made from: the pool's own template, or that of the Deployment it targets.
+pub fn worker_pod<'a>(
+    deployment: Option<&'a Deployment>,
+    spec: &'a parsed::Pool,
+) -> Result<Option<&'a PodSpec>, Refusal> {
     match &spec.worker {
         parsed::Worker::Template(template) => Ok(template.pod.spec.as_ref()),
         parsed::Worker::TargetRef(target) => {
-            let deployment = found.deployment.as_ref().ok_or_else(|| {
+            let deployment = deployment.ok_or_else(|| {
                 let message = format!("Deployment {} is not in this namespace; it may come later", target.name);
                 Refusal::waiting(reasons::TARGET_NOT_FOUND, message)
             })?;
@@ -191,7 +201,8 @@ fn memory_container<'a>(spec: &parsed::Pool, containers: &'a [Container]) -> Opt
     }
 }
 
-fn contract(spec: &parsed::Pool, environment: Environment) -> Option<WorkerContract> {
+/// What the pool's own workers are told; `None` with `targetRef`.
+pub fn contract(spec: &parsed::Pool, environment: Environment) -> Option<WorkerContract> {
     let parsed::Worker::Template(template) = &spec.worker else { return None };
     Some(WorkerContract {
         container: template.container.clone(),

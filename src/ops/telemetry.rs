@@ -16,8 +16,9 @@ pub enum LogFormat {
 /// Installs the process's log subscriber. `filter` is in the syntax of `RUST_LOG`: `info,awp=debug`.
 pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     // lapin logs again what is reported here, and returned messages with their bodies: those never.
-    let filter = EnvFilter::try_new(format!("lapin=off,{filter},lapin::returned_messages=off"))
-        .map_err(|error| anyhow::anyhow!("--log {filter:?} is not a filter such as `info,awp=debug`: {error}"))?;
+    let filter = EnvFilter::try_new(format!("lapin=off,{filter},lapin::returned_messages=off")).map_err(|error| {
+        anyhow::anyhow!("--log-filter {filter:?} is not a filter such as `info,awp=debug`: {error}")
+    })?;
     let terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {

@@ -208,10 +208,12 @@ fn take_flow(state: &mut State, settings: &Settings, last: Reading, reading: Rea
             state.learned.duration = Some(reading.at);
         }
         state.duration.record(task_seconds, completions, elapsed);
+        state.flow.passed.completed = state.flow.passed.completed.saturating_add(completions as u64);
     }
     if last.in_flight.is_some_and(|n| n > 0) {
         state.memory.decay(elapsed, state.duration.mean(settings.task_duration));
     }
+    state.flow.passed.arrived = state.flow.passed.arrived.saturating_add(arrived as u64);
     state.flow.finished_used = state.flow.finished;
     state.flow.busy_used = state.flow.busy;
     state.arrivals.arrive(arrival_time(last.at, elapsed), arrived as u64);

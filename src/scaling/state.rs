@@ -83,6 +83,7 @@ pub(super) struct Reading {
 pub(super) struct Flow {
     /// Completions that workers reported, ever.
     pub finished: f64,
+    pub passed: Passed,
     /// The part of it already used for S, and the same of busy seconds.
     pub finished_used: f64,
     pub busy: f64,
@@ -92,6 +93,13 @@ pub(super) struct Flow {
     pub reports_busy: bool,
     /// The most work seen, ready + in flight + finished, and when.
     pub high: Option<(f64, Timestamp)>,
+}
+
+/// Tasks that came and went, as far as readings tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    pub arrived: u64,
+    pub completed: u64,
 }
 
 /// What is remembered of one worker.
@@ -177,6 +185,11 @@ impl State {
         state.since = restored.backlog.since;
         state.restored = Some(restored);
         state
+    }
+
+    /// Tasks that came and went since the first reading.
+    pub fn passed(&self) -> Passed {
+        self.flow.passed
     }
 
     /// Notes which sources of in flight spoke.

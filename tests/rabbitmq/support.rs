@@ -48,13 +48,16 @@ pub struct Watching {
 
 pub fn watch(readers: &Live, broker: &Identity, queue: &str) -> Watching {
     let wake = Arc::new(Notify::new());
-    let source =
-        rabbitmq::Source { broker: broker.clone(), queue: queue.to_owned(), dead_letter_queue: None, declare: None };
-    let subscription = readers.subscribe(Source::RabbitMq(source), wake.clone());
-    Watching { subscription, wake, queue: queue.to_owned() }
+    let (broker, queue_name) = (broker.clone(), queue.to_owned());
+    let source = rabbitmq::Source { broker, queue: queue_name, dead_letter_queue: None, declare: None };
+    Watching::new(readers.subscribe(Source::RabbitMq(source), wake.clone()), wake, queue)
 }
 
 impl Watching {
+    pub fn new(subscription: Box<dyn Subscription>, wake: Arc<Notify>, queue: &str) -> Self {
+        Self { subscription, wake, queue: queue.to_owned() }
+    }
+
     pub fn with(self, interest: Interest) -> Self {
         self.subscription.set_interest(interest);
         self

@@ -27,6 +27,16 @@ pub enum WorkerLogin {
     AwsKeys(AwsKeys),
 }
 
+impl WorkerLogin {
+    /// The Secret's name.
+    pub fn secret(&self) -> &String {
+        match self {
+            Self::Password(login) => &login.secret,
+            Self::AwsKeys(keys) => &keys.secret,
+        }
+    }
+}
+
 impl TryFrom<&spec::Broker> for Broker {
     type Error = Invalid;
 

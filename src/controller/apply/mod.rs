@@ -171,7 +171,7 @@ fn refused(message: String) -> Outcome {
 ///
 /// Type, duplicate, unknown-field and quantity errors of a server-side apply come back as HTTP 500 (measured on
 /// Kubernetes 1.37), and their text can hold the offending value.
-fn template_refusal(error: &kube::Error) -> Option<String> {
+pub fn template_refusal(error: &kube::Error) -> Option<String> {
     let kube::Error::Api(status) = error else { return None };
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let fields: Vec<String> = causes.map(|cause| format!("{} ({})", cause.field, cause.reason)).collect();

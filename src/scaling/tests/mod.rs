@@ -1,11 +1,8 @@
-//! The law under test: tables to read, properties that hold whatever comes in, and a closed loop in
-//! virtual time.
+//! The law under test: tables to read, and properties that hold whatever comes in. The closed loop in virtual
+//! time is `simulation`.
 
 mod blind;
 mod by_counts;
 mod cases;
-mod closed_loop;
 pub mod fixtures;
 mod properties;
-mod traces;
-mod world;
