@@ -16,7 +16,12 @@ async fn on_sigterm_a_worker_finishes_what_it_has_and_takes_nothing_more() {
     let status = worker.ended().await;
     assert!(status.success(), "{}", worker.log());
     let counts = bench.sqs.counts(&bench.queue).await.unwrap();
-    assert_eq!((counts.visible, counts.in_flight), (8, 0), "what was not begun is there for others at once: {}", worker.log());
+    assert_eq!(
+        (counts.visible, counts.in_flight),
+        (8, 0),
+        "what was not begun is there for others at once: {}",
+        worker.log()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,7 +83,7 @@ fn what_an_older_crd_lets_through_is_refused_with_the_remedy_and_without_secrets
     const URI: &str = "'amqp://rabbitmq'";
     const TARGET: &str = "targetRef: { apiVersion: apps/v1, kind: Deployment, name: x }";
     for (old, new, message) in [
-        ("rabbitmq: {", "sqs: {}, rabbitmq: {", "spec.broker: write exactly one of"),
+        ("rabbitmq: {", "sqs: { queueUrl: x }, rabbitmq: {", "spec.broker: write exactly one of"),
         (URI, "'amqp://a:planted-hunter2@b'", "spec.broker.rabbitmq.uri: write it without credentials"),
         (
             URI,
