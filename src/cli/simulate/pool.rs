@@ -222,3 +222,6 @@ fn span(text: &str) -> Result<(f64, f64), String> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
