@@ -5,7 +5,14 @@
 //! pool's credentials, reads and never writes, ends within half a minute whatever the broker does,
 //! and puts no secret and no byte that a server sent into a step. The command line knows only the list.
 
+mod network;
+
 use std::time::Duration;
+
+pub use network::network;
+
+use super::{Source, rabbitmq};
+use crate::scaling::observation::{ErrorClass, Unknown};
 
 /// What the pool expects of its queue.
 #[derive(Clone, Debug)]
@@ -64,7 +71,26 @@ impl Step {
         Self { name, outcome: Outcome::Failed, detail: detail.into(), remedy: Some(remedy.into()) }
     }
 
+    /// A failure in the words that the pool's conditions use: misconfigurations name their remedy last.
+    pub fn refused(name: &'static str, why: &Unknown) -> Self {
+        match why.message.rsplit_once(": ") {
+            Some((found, remedy)) if why.class == ErrorClass::Misconfigured => Self::failed(name, found, remedy),
+            _ => {
+                let remedy = format!("try again; docs/operations.md has more on {}", why.reason);
+                Self::failed(name, why.message.clone(), remedy)
+            }
+        }
+    }
+
     pub fn skipped(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name, outcome: Outcome::Skipped, detail: detail.into(), remedy: None }
+    }
+}
+
+/// Tries everything that the pool needs of its broker.
+pub async fn check(source: &Source, expected: &Expected) -> Vec<Step> {
+    match source {
+        Source::RabbitMq(source) => rabbitmq::check(source, expected).await,
+        Source::Sqs(_) => vec![Step::skipped("broker", "this version tries no SQS queue")],
     }
 }

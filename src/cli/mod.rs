@@ -2,12 +2,14 @@
 //!
 //! stdout is data, stderr is messages.
 
+pub mod check;
 pub mod crd;
 pub mod explain;
 pub mod publish;
 pub mod release;
 pub mod run;
 pub mod simulate;
+mod sqs;
 pub mod status;
 pub mod worker;
 
@@ -43,6 +45,7 @@ enum Command {
     Publish(publish::Args),
     Status(status::Args),
     Explain(explain::Args),
+    Check(check::Args),
     Release(release::Args),
     Simulate(Box<simulate::Args>),
     Crd(crd::Args),
@@ -78,6 +81,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Publish(args) => publish::run(args).await,
             Command::Status(args) => status::run(args).await,
             Command::Explain(args) => explain::run(args).await,
+            Command::Check(args) => check::run(args).await,
             Command::Release(args) => release::run(args).await,
             Command::Simulate(args) => simulate::run(&args),
             Command::Crd(args) => crd::run(args),

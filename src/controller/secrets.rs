@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 
-use super::dereference::{self, SecretState};
-use super::memory::Memory;
+use super::dereference::SecretState;
 use super::validate::Refusal;
 use crate::api::names::{reasons, secret_keys};
 use crate::api::parsed::Login;
 
-/// The Secrets of one pool.
+/// The Secrets of one pool, wherever they come from.
 #[derive(Clone, Copy)]
 pub struct Secrets<'a> {
-    pub memory: &'a Memory,
+    pub look_up: &'a dyn Fn(&str) -> SecretState,
     pub namespace: &'a str,
 }
 
@@ -47,8 +46,15 @@ impl Secrets<'_> {
         text(&*self.named(name)?, name, key)
     }
 
+    /// The same, where the Secret may lack the key.
+    pub fn optional_text(&self, name: &str, key: &str) -> Result<Option<String>, Refusal> {
+        let secret = self.named(name)?;
+        let there = secret.data.as_ref().is_some_and(|data| data.contains_key(key));
+        if there { text(&secret, name, key).map(Some) } else { Ok(None) }
+    }
+
     fn named(&self, name: &str) -> Result<Arc<Secret>, Refusal> {
-        match dereference::secret(self.memory, name) {
+        match (self.look_up)(name) {
             SecretState::Found(secret) => Ok(secret),
             SecretState::Pending => Err(Refusal::pending()),
             SecretState::Missing => Err(Refusal::waiting(

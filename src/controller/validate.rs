@@ -1,13 +1,14 @@
 //! Step 2: a plan of the spec and what it names, or what is wrong and what to do about it.
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::Context;
-use super::broker::{self, Environment, Remedies};
+use super::broker::{self, Asker, Environment, Remedies};
 use super::build::WorkerContract;
-use super::dereference::Found;
+use super::dereference::{self, Found};
 use super::memory::Memory;
 use super::pods;
 use super::secrets::Secrets;
@@ -75,10 +76,12 @@ pub fn validate(
     memory: &Memory,
 ) -> Result<Plan, Refusal> {
     check_owner(context, key, found, spec)?;
-    let pod = worker_pod(found, spec)?;
+    let pod = worker_pod(found.deployment.as_deref(), spec)?;
     let settings = settings(&found.pool.spec, spec, pod)?;
     let dead_letter_queue = spec.dead_letter_queue.as_deref();
-    let reading = broker::reading(spec, Secrets { memory, namespace: &key.namespace })?;
+    let look_up = |name: &str| dereference::secret(memory, name);
+    let secrets = Secrets { look_up: &look_up, namespace: &key.namespace };
+    let reading = broker::reading(spec, &Asker { key, secrets, aws: &context.parts.aws })?;
     // Paused writes nothing, at the broker as little as here.
     let paused = settings.mode == Mode::Paused;
     Ok(Plan {
@@ -170,11 +173,15 @@ pub fn is_controlled_by(pool: &AgentWorkerPool, object: &ObjectMeta) -> bool {
     owners.into_iter().any(|owner| owner.controller == Some(true) && Some(&owner.uid) == pool.metadata.uid.as_ref())
 }
 
-fn worker_pod<'a>(found: &'a Found, spec: &'a parsed::Pool) -> Result<Option<&'a PodSpec>, Refusal> {
+/// The pod that workers are made from: the pool's own template, or that of the Deployment it targets.
+pub fn worker_pod<'a>(
+    deployment: Option<&'a Deployment>,
+    spec: &'a parsed::Pool,
+) -> Result<Option<&'a PodSpec>, Refusal> {
     match &spec.worker {
         parsed::Worker::Template(template) => Ok(template.pod.spec.as_ref()),
         parsed::Worker::TargetRef(target) => {
-            let deployment = found.deployment.as_ref().ok_or_else(|| {
+            let deployment = deployment.ok_or_else(|| {
                 let message = format!("Deployment {} is not in this namespace; it may come later", target.name);
                 Refusal::waiting(reasons::TARGET_NOT_FOUND, message)
             })?;
@@ -194,12 +201,13 @@ fn memory_container<'a>(spec: &parsed::Pool, containers: &'a [Container]) -> Opt
     }
 }
 
-fn contract(spec: &parsed::Pool, environment: Environment) -> Option<WorkerContract> {
+/// What the pool's own workers are told; `None` with `targetRef`.
+pub fn contract(spec: &parsed::Pool, environment: Environment) -> Option<WorkerContract> {
     let parsed::Worker::Template(template) = &spec.worker else { return None };
     Some(WorkerContract {
         container: template.container.clone(),
         environment,
-        credentials: template.login.as_ref().map(|login| broker::worker_credentials(&spec.broker, login)),
+        credentials: template.login.as_ref().map(broker::worker_credentials),
         status_port: spec.status_port,
         task_timeout: duration::format(spec.task_timeout),
         drain_timeout: spec.drain_timeout,

@@ -1,7 +1,7 @@
 //! The report on one screen, as a colleague would put it.
 
 use super::page::Page;
-use super::report::{Law, Report, Worker, Workers};
+use super::report::{Law, Problem, Report, Worker, Workers};
 use super::words::{ago, list, number, percent, plural, seconds, sparkline};
 use crate::api::quantity;
 
@@ -138,7 +138,7 @@ fn learned(page: &mut Page, report: &Report) {
     }
 }
 
-/// The terms of docs/concepts.md with their numbers.
+/// The terms of docs/explain.md with their numbers.
 fn the_law(page: &mut Page, law: &Law) {
     let (slots, n, free) = (number(law.slots), number(law.in_flight), number(law.slots - law.in_flight));
     let unsure = if law.in_flight_known { "" } else { " at most (in flight is not known)" };
@@ -291,7 +291,10 @@ fn sizes(page: &mut Page, report: &Report) {
 
 fn problems(page: &mut Page, report: &Report) {
     let told = report.reading.as_ref().and_then(|reading| reading.unknown.as_ref());
-    for problem in report.problems.iter().filter(|problem| told.is_none_or(|told| told.reason != problem.reason)) {
+    let new = |problem: &&Problem| {
+        told.is_none_or(|told| told.reason != problem.reason) && !report.summary.contains(&problem.message)
+    };
+    for problem in report.problems.iter().filter(new) {
         page.warning("NOTE", &format!("{}: {}", problem.reason, problem.message));
     }
 }

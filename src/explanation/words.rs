@@ -1,18 +1,29 @@
 //! Words that several parts of a report share.
 
 use k8s_openapi::jiff;
+use serde_json::Value;
 
 use crate::api::AgentWorkerPoolSpec;
 use crate::scaling::time::Timestamp;
 
 /// The broker and the queue as the pool names them; never credentials, which belong in a Secret.
+///
+/// From the manifest's form, so that a broker is described here by the names that its users know.
 pub fn queue(spec: &AgentWorkerPoolSpec) -> Option<String> {
-    let rabbitmq = spec.broker.rabbitmq.as_ref()?;
-    let uri = match rabbitmq.uri.rsplit_once('@') {
-        Some((_, address)) => address,
-        None => &rabbitmq.uri,
-    };
-    Some(format!("RabbitMQ {uri}, queue {}", rabbitmq.queues.first().map_or("?", String::as_str)))
+    let broker = serde_json::to_value(&spec.broker).ok()?;
+    let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let all = |value: &Value| list(value.as_array().into_iter().flatten().map(text), ", ");
+    if let Some(rabbitmq) = broker.get("rabbitmq") {
+        let uri = text(&rabbitmq["uri"]);
+        let address = uri.rsplit_once('@').map_or(uri.as_str(), |(_, address)| address);
+        return Some(format!("RabbitMQ {address}, queue {}", all(&rabbitmq["queues"])));
+    }
+    if let Some(sqs) = broker.get("sqs") {
+        return Some(format!("SQS {}", text(&sqs["queueUrl"])));
+    }
+    let kafka = broker.get("kafka")?;
+    let (servers, topics) = (all(&kafka["bootstrapServers"]), all(&kafka["topics"]));
+    Some(format!("Kafka {servers}, topics {topics}, group {}", text(&kafka["group"])))
 }
 
 pub fn mode(spec: &AgentWorkerPoolSpec) -> String {

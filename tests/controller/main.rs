@@ -7,6 +7,9 @@
 mod api_server;
 mod autoscalers;
 mod bounds;
+mod check;
+mod cli;
+mod declare;
 mod explain;
 mod look;
 mod modes;

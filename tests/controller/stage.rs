@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use awp_testbed::base::wait;
-use awp_testbed::control_plane::Write;
+use awp_testbed::control_plane::Request;
 use awp_testbed::operator::{self, Operator, Options};
 use awp_testbed::rabbitmq::User;
 use awp_testbed::{ControlPlane, Kwok, RabbitMq};
@@ -133,7 +133,7 @@ impl<'a> Stage<'a> {
     }
 
     /// What the operator wrote to the API server since then; its lease aside, there is none yet.
-    pub fn writes(&self, since: SystemTime) -> Vec<Write> {
+    pub fn writes(&self, since: SystemTime) -> Vec<Request> {
         let user = format!("system:serviceaccount:{}:awp", self.namespace);
         self.cluster.writes_by(&user, since).unwrap()
     }

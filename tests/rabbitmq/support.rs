@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 /// Longer than anything here can take on any machine that is not stuck.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-pub const BUSY: Interest = Interest { in_flight: true, by_worker: false, relaxed: false };
-pub const BY_WORKER: Interest = Interest { in_flight: true, by_worker: true, relaxed: false };
+pub const BUSY: Interest = Interest { in_flight: true, by_worker: false, relaxed: false, begun: true };
+pub const BY_WORKER: Interest = Interest { in_flight: true, by_worker: true, relaxed: false, begun: true };
 
 pub fn readers() -> Live {
     awp::brokers::live(Clock::starting_at(SystemTime::now()), rand::random::<f64>)
@@ -48,13 +48,16 @@ pub struct Watching {
 
 pub fn watch(readers: &Live, broker: &Identity, queue: &str) -> Watching {
     let wake = Arc::new(Notify::new());
-    let source =
-        rabbitmq::Source { broker: broker.clone(), queue: queue.to_owned(), dead_letter_queue: None, declare: None };
-    let subscription = readers.subscribe(Source::RabbitMq(source), wake.clone());
-    Watching { subscription, wake, queue: queue.to_owned() }
+    let (broker, queue_name) = (broker.clone(), queue.to_owned());
+    let source = rabbitmq::Source { broker, queue: queue_name, dead_letter_queue: None, declare: None };
+    Watching::new(readers.subscribe(Source::RabbitMq(source), wake.clone()), wake, queue)
 }
 
 impl Watching {
+    pub fn new(subscription: Box<dyn Subscription>, wake: Arc<Notify>, queue: &str) -> Self {
+        Self { subscription, wake, queue: queue.to_owned() }
+    }
+
     pub fn with(self, interest: Interest) -> Self {
         self.subscription.set_interest(interest);
         self

@@ -15,17 +15,21 @@ pub struct Settings {
 /// RabbitMQ lets the queue's own arguments win over policies, and operator policies over the
 /// user's.
 pub fn settings(queue: &Queue, policies: &[Policy], operator_policies: &[Policy]) -> Option<Settings> {
-    let by_policy = |key: &str| {
-        definition(operator_policies, queue.operator_policy.as_deref(), key)
-            .or_else(|| definition(policies, queue.policy.as_deref(), key))
-    };
-    let text = |argument: &str, key: &str| {
-        queue.argument(argument).or_else(|| by_policy(key)).and_then(Value::as_str).map(str::to_owned)
-    };
-    Some(Settings {
-        exchange: text("x-dead-letter-exchange", "dead-letter-exchange")?,
-        routing_key: text("x-dead-letter-routing-key", "dead-letter-routing-key"),
-    })
+    let text = |key: &str| setting(queue, policies, operator_policies, key).and_then(Value::as_str).map(str::to_owned);
+    Some(Settings { exchange: text("dead-letter-exchange")?, routing_key: text("dead-letter-routing-key") })
+}
+
+/// One setting of a queue by its policies' name for it; arguments begin with `x-`.
+pub fn setting<'a>(
+    queue: &'a Queue,
+    policies: &'a [Policy],
+    operator_policies: &'a [Policy],
+    key: &str,
+) -> Option<&'a Value> {
+    queue
+        .argument(&format!("x-{key}"))
+        .or_else(|| definition(operator_policies, queue.operator_policy.as_deref(), key))
+        .or_else(|| definition(policies, queue.policy.as_deref(), key))
 }
 
 fn definition<'a>(policies: &'a [Policy], name: Option<&str>, key: &str) -> Option<&'a Value> {
@@ -130,6 +134,7 @@ mod tests {
         pairs
             .iter()
             .map(|(key, queue)| Binding {
+                source: "dlx".to_owned(),
                 destination: (*queue).to_owned(),
                 destination_type: "queue".to_owned(),
                 routing_key: (*key).to_owned(),

@@ -5,6 +5,8 @@
 //! that started it ends, also when that is killed.
 
 pub mod base;
+pub mod bench;
+pub mod changes;
 pub mod control_plane;
 pub mod demo;
 pub mod install;

@@ -4,7 +4,7 @@ mod install;
 mod up;
 
 use anyhow::Result;
-use awp_testbed::{demo, process_node, reaction};
+use awp_testbed::{bench, demo, process_node, reaction};
 use clap::{Parser, Subcommand};
 
 /// Real servers for the project's tests: etcd, Kubernetes and RabbitMQ on this machine's loopback address.
@@ -17,6 +17,7 @@ struct Testbed {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::Args),
     Demo(demo::Args),
     Install(install::Args),
     Up(up::Args),
@@ -27,6 +28,7 @@ enum Command {
 pub fn run() -> Result<()> {
     match Testbed::parse().command {
         Command::Demo(args) => block_on(demo::run(args)),
+        Command::Bench(args) => block_on(bench::run(args)),
         Command::Reaction(args) => block_on(reaction::run(args)),
         Command::Install(args) => install::run(&args),
         Command::Up(args) => up::run(&args),

@@ -8,6 +8,7 @@ mod servers;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Namespace;
@@ -15,7 +16,7 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::{Mutex, OnceCell};
 
 pub use access::{Access, Tools};
-pub use audit::Write;
+pub use audit::Request;
 use credentials::Credentials;
 use servers::Ports;
 
@@ -149,8 +150,17 @@ impl ControlPlane {
 
     /// What users whose name starts with `user` wrote since then, from the API server's audit log: a ServiceAccount's
     /// name is `system:serviceaccount:NAMESPACE:NAME`.
-    pub fn writes_by(&self, user: &str, since: std::time::SystemTime) -> Result<Vec<Write>> {
-        audit::writes(&servers::audit_log(&self.scratch), user, since)
+    pub fn writes_by(&self, user: &str, since: SystemTime) -> Result<Vec<Request>> {
+        Ok(self.requests_by(user, since)?.into_iter().filter(Request::is_write).collect())
+    }
+
+    /// The same with what they read.
+    pub fn requests_by(&self, user: &str, since: SystemTime) -> Result<Vec<Request>> {
+        audit::requests(&servers::audit_log(&self.scratch), user, since)
+    }
+
+    pub fn api_server_port(&self) -> u16 {
+        self.ports.api_server
     }
 
     /// The logs of the servers, one file each.

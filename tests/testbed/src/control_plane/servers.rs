@@ -130,7 +130,7 @@ pub fn audit_log(scratch: &Scratch) -> PathBuf {
     scratch.path().join("audit.log")
 }
 
-/// One line per write, without bodies.
+/// One line per write, and per request of a ServiceAccount that is not the system's own; without bodies.
 pub fn write_audit_policy(scratch: &Scratch) -> Result<()> {
     let policy = "\
 apiVersion: audit.k8s.io/v1
@@ -139,6 +139,10 @@ omitStages: [RequestReceived]
 rules:
   - level: Metadata
     verbs: [create, update, patch, delete, deletecollection]
+  - level: None
+    userGroups: ['system:serviceaccounts:kube-system']
+  - level: Metadata
+    userGroups: ['system:serviceaccounts']
   - level: None
 ";
     Ok(std::fs::write(scratch.path().join(AUDIT_POLICY), policy)?)

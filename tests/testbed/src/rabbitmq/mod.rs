@@ -2,8 +2,12 @@
 
 mod admin;
 mod amqp;
+mod cluster;
+mod configuration;
 mod http;
+mod neighbourhood;
 mod node;
+mod traffic;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,6 +16,7 @@ use tokio::sync::OnceCell;
 
 pub use admin::User;
 pub use amqp::Counts;
+pub use cluster::Cluster;
 use node::Node;
 
 use crate::base::cache::Cache;
@@ -70,7 +75,16 @@ impl RabbitMq {
     pub async fn start(options: Options) -> Result<Self> {
         install_crypto_provider();
         let programs = crate::install::rabbitmq::find(&Cache::of_user()?)?;
-        Ok(Self { node: Node::start(programs, options).await?, vhosts: AtomicU32::new(0) })
+        Ok(Self::of(Node::start(programs, options).await?))
+    }
+
+    fn of(node: Node) -> Self {
+        Self { node, vhosts: AtomicU32::new(0) }
+    }
+
+    /// As Erlang knows it: `rabbit@localhost`.
+    pub fn name(&self) -> &str {
+        &self.node.name
     }
 
     pub fn amqp_port(&self) -> u16 {

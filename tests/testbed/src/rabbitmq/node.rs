@@ -1,15 +1,16 @@
-//! The processes and files of one node: an epmd of its own, and the server.
+//! The process and files of one node.
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::sync::Mutex;
 
-use super::{Options, http};
-use crate::base::pki::Authority;
+use super::neighbourhood::Neighbourhood;
+use super::{Options, configuration, http};
 use crate::base::ports;
 use crate::base::scratch::Scratch;
 use crate::base::server::{Server, Spec};
@@ -27,46 +28,60 @@ pub struct Ports {
     pub tls: u16,
     pub management: u16,
     distribution: u16,
-    epmd: u16,
 }
 
 #[derive(Debug)]
 pub struct Node {
+    /// As Erlang knows it: `rabbit@localhost`.
+    pub name: String,
     pub ports: Ports,
     pub ca_pem: String,
     pub management: AtomicBool,
     programs: Programs,
     options: Options,
     server: Mutex<Option<Server>>,
-    epmd: Server,
     scratch: Scratch,
+    // After the server: it says goodbye to it.
+    neighbourhood: Arc<Neighbourhood>,
 }
 
 impl Node {
+    /// A node of its own.
     pub async fn start(programs: Programs, options: Options) -> Result<Self> {
+        let neighbourhood = Arc::new(Neighbourhood::start(&programs).await?);
+        let node = Self::prepare(programs, options, neighbourhood, "rabbit@localhost", &[])?;
+        node.start_again().await?;
+        Ok(node)
+    }
+
+    /// Not started yet. `cluster`: the names of all its nodes, this one included; none where it is alone.
+    pub fn prepare(
+        programs: Programs,
+        options: Options,
+        neighbourhood: Arc<Neighbourhood>,
+        name: &str,
+        cluster: &[String],
+    ) -> Result<Self> {
         let scratch = Scratch::new("rabbitmq")?;
         let ports = Ports {
             amqp: ports::free()?,
             tls: ports::free()?,
             management: ports::free()?,
             distribution: ports::free()?,
-            epmd: ports::free()?,
         };
-        let ca_pem = write_certificates(&scratch)?;
-        write_configuration(&scratch, &ports, &options)?;
-        let epmd = Server::start(&epmd(&programs, &ports), &scratch)?;
-        let node = Self {
+        let ca_pem = configuration::write_certificates(scratch.path())?;
+        configuration::write(scratch.path(), &ports, &options, cluster)?;
+        Ok(Self {
+            name: name.to_owned(),
             ports,
             ca_pem,
             management: AtomicBool::new(options.management),
             programs,
             options,
             server: Mutex::new(None),
-            epmd,
             scratch,
-        };
-        node.start_again().await?;
-        Ok(node)
+            neighbourhood,
+        })
     }
 
     pub async fn start_again(&self) -> Result<()> {
@@ -91,6 +106,10 @@ impl Node {
         Ok(())
     }
 
+    pub async fn pid(&self) -> Result<u32> {
+        self.server.lock().await.as_ref().context("the RabbitMQ node does not run")?.pid()
+    }
+
     pub async fn stop(&self) -> Result<()> {
         self.server.lock().await.take().context("the RabbitMQ node does not run")?.stop().await
     }
@@ -100,9 +119,14 @@ impl Node {
     }
 
     pub async fn shut_down(self) -> Result<()> {
-        let Self { server, epmd, scratch, .. } = self;
-        drop((server, epmd));
-        scratch.finish().await
+        let Self { server, scratch, neighbourhood, .. } = self;
+        drop(server);
+        scratch.finish().await?;
+        match Arc::into_inner(neighbourhood) {
+            Some(neighbourhood) => neighbourhood.shut_down().await,
+            // Other nodes need it.
+            None => Ok(()),
+        }
     }
 
     pub fn logs(&self) -> PathBuf {
@@ -135,10 +159,9 @@ impl Node {
 
     fn environment(&self) -> Vec<(String, String)> {
         let file = |name: &str| self.scratch.path().join(name).display().to_string();
-        let mut environment = erlang_environment(&self.programs, &self.ports);
+        let mut environment = self.neighbourhood.environment();
         let own = [
-            ("HOME", file("")),
-            ("RABBITMQ_NODENAME", "rabbit@localhost".to_owned()),
+            ("RABBITMQ_NODENAME", self.name.clone()),
             ("RABBITMQ_CONFIG_FILE", file("rabbitmq.conf")),
             ("RABBITMQ_ADVANCED_CONFIG_FILE", file("advanced.config")),
             ("RABBITMQ_CONF_ENV_FILE", file("rabbitmq-env.conf")),
@@ -147,10 +170,7 @@ impl Node {
             ("RABBITMQ_LOG_BASE", file("logs")),
             ("RABBITMQ_LOGS", "-".to_owned()),
             ("RABBITMQ_DIST_PORT", self.ports.distribution.to_string()),
-            (
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-                "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false".to_owned(),
-            ),
+            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
             // The started process is then the virtual machine itself, and SIGTERM stops it in order.
             ("RUNNING_UNDER_SYSTEMD", "true".to_owned()),
         ];
@@ -159,60 +179,43 @@ impl Node {
     }
 }
 
-fn epmd(programs: &Programs, ports: &Ports) -> Spec {
-    let program = programs.erlang.as_ref().map_or_else(|| PathBuf::from("epmd"), |folder| folder.join("epmd"));
-    Spec::new("epmd", program).envs(erlang_environment(programs, ports))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::cache::Cache;
+    use crate::base::install_crypto_provider;
 
-fn erlang_environment(programs: &Programs, ports: &Ports) -> Vec<(String, String)> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let path = programs.erlang.as_ref().map_or_else(|| path.clone(), |folder| format!("{}:{path}", folder.display()));
-    vec![
-        ("PATH".to_owned(), path),
-        ("ERL_EPMD_ADDRESS".to_owned(), "127.0.0.1".to_owned()),
-        ("ERL_EPMD_PORT".to_owned(), ports.epmd.to_string()),
-    ]
-}
-
-fn write_certificates(scratch: &Scratch) -> Result<String> {
-    let authority = Authority::new("awp-testbed RabbitMQ")?;
-    authority.server("localhost", &["localhost", "127.0.0.1"])?.write(scratch.path(), "server")?;
-    std::fs::write(scratch.path().join("ca.crt"), authority.pem())?;
-    Ok(authority.pem())
-}
-
-fn write_configuration(scratch: &Scratch, ports: &Ports, options: &Options) -> Result<()> {
-    let folder = scratch.path();
-    let mut lines = vec![
-        format!("listeners.tcp.1 = 127.0.0.1:{}", ports.amqp),
-        format!("default_user = {ADMIN}"),
-        format!("default_pass = {ADMIN_PASSWORD}"),
-        "default_user_tags.administrator = true".to_owned(),
-        format!("collect_statistics_interval = {}", options.statistics_interval),
-        "log.console.level = info".to_owned(),
-        // A test machine with a full disk or little memory would block publishers, and the test would only hang.
-        "disk_free_limit.absolute = 50MB".to_owned(),
-        "vm_memory_high_watermark.absolute = 1GB".to_owned(),
-    ];
-    if options.tls {
-        lines.push(format!("listeners.ssl.1 = 127.0.0.1:{}", ports.tls));
-        for (key, file) in [("cacertfile", "ca.crt"), ("certfile", "server.crt"), ("keyfile", "server.key")] {
-            lines.push(format!("ssl_options.{key} = {}", folder.join(file).display()));
-        }
-        lines.push("ssl_options.verify = verify_none".to_owned());
+    /// The command lines of processes that were started with this port of an epmd.
+    fn with_epmd_port(port: &str) -> Vec<String> {
+        let variable = format!("ERL_EPMD_PORT={port}");
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let ours = processes.filter(|process| {
+            let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
+        });
+        let command = |process: std::fs::DirEntry| std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        ours.map(|process| String::from_utf8_lossy(&command(process)).replace('\0', " ")).collect()
     }
-    if options.management {
-        lines.push("management.tcp.ip = 127.0.0.1".to_owned());
-        lines.push(format!("management.tcp.port = {}", ports.management));
-        lines.push(format!("management_agent.disable_metrics_collector = {}", options.disable_metrics_collector));
+
+    /// What a tool does that is still at work when its node and the node's epmd end.
+    #[tokio::test]
+    async fn a_tool_without_a_node_leaves_no_daemon_behind() {
+        install_crypto_provider();
+        let programs = crate::install::rabbitmq::find(&Cache::of_user().unwrap()).unwrap();
+        let neighbourhood = Neighbourhood::start(&programs).await.unwrap();
+        let environment = neighbourhood.environment();
+        let port = environment.iter().find(|(name, _)| name == "ERL_EPMD_PORT").unwrap().1.clone();
+        assert!(!with_epmd_port(&port).is_empty(), "the test looks in the wrong place");
+        let node =
+            Node::prepare(programs, Options::default(), Arc::new(neighbourhood), "rabbit@localhost", &[]).unwrap();
+        let environment = node.environment();
+        let program = node.programs.sbin.join("rabbitmqctl");
+        node.shut_down().await.unwrap();
+        assert_eq!(with_epmd_port(&port), Vec::<String>::new());
+        let home = tempfile::tempdir().unwrap();
+        let mut tool = tokio::process::Command::new(program);
+        tool.arg("status").envs(environment).env("HOME", home.path()).stdin(Stdio::null()).kill_on_drop(true);
+        assert!(!tool.output().await.unwrap().status.success());
+        assert_eq!(with_epmd_port(&port), Vec::<String>::new());
     }
-    lines.push(options.extra.clone());
-    std::fs::write(folder.join("rabbitmq.conf"), lines.join("\n") + "\n")?;
-    // Not a key of rabbitmq.conf in any version.
-    let advanced = format!("[{{rabbit, [{{quorum_tick_interval, {}}}]}}].\n", options.quorum_tick_interval);
-    std::fs::write(folder.join("advanced.config"), advanced)?;
-    let plugins = if options.management { "[rabbitmq_management].\n" } else { "[].\n" };
-    std::fs::write(folder.join("enabled_plugins"), plugins)?;
-    std::fs::write(folder.join("rabbitmq-env.conf"), "")?;
-    Ok(())
 }
