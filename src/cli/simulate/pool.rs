@@ -97,6 +97,8 @@ enum Drain {
     Protocol,
     /// Only workers seen idle go
     IdleOnly,
+    /// Workers finish what they have when they get SIGTERM, and cannot go on (SQS)
+    Sigterm,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -120,6 +122,7 @@ impl PoolArgs {
         match self.drain {
             Some(Drain::Protocol) => settings.drain = DrainSupport::Protocol,
             Some(Drain::IdleOnly) => settings.drain = DrainSupport::IdleOnly,
+            Some(Drain::Sigterm) => settings.drain = DrainSupport::Sigterm,
             None => {}
         }
         settings.reports = self.sight == SightArg::Exact;
