@@ -107,6 +107,8 @@ enum SightArg {
     Exact,
     /// The broker's statistics: what was in flight up to 5 s ago (a pool without worker.statusPort)
     Lagging,
+    /// The queue's total only (SQS without worker.statusPort)
+    Total,
 }
 
 impl PoolArgs {
@@ -137,6 +139,7 @@ impl PoolArgs {
             sight: match self.sight {
                 SightArg::Exact => Sight::Exact,
                 SightArg::Lagging => Sight::Lagging,
+                SightArg::Total => Sight::Total,
             },
             new: self.new,
             seed,
@@ -169,7 +172,8 @@ impl PoolArgs {
             settings.hold_replicas = None;
         }
         if parsed.status_port.is_none() && self.sight == SightArg::Exact {
-            eprintln!("note: without worker.statusPort the operator sees counts up to 5 s old: --sight lagging");
+            let sight = if settings.drain == DrainSupport::Sigterm { "total" } else { "lagging" };
+            eprintln!("note: without worker.statusPort the operator sees less of what is in flight: --sight {sight}");
         }
         Ok(settings)
     }

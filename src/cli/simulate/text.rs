@@ -68,6 +68,7 @@ pub(super) fn pool(pool: &Pool) -> String {
     let sight = match pool.sight {
         Sight::Exact => "",
         Sight::Lagging => ", counts up to 5 s old",
+        Sight::Total => ", only the queue's total is seen",
     };
     format!(
         "start within {}, {slots} {} a worker, {} to {} workers; start-up {startup}, a decision every {}, {stop}{sight}",

@@ -27,6 +27,8 @@ pub enum Sight {
     Exact,
     /// No reports; the broker's counts, by worker too, taken every 5 s.
     Lagging,
+    /// No reports; the broker's count of the whole queue, of this very moment: SQS.
+    Total,
 }
 
 /// The law's own choices beside the pool's settings.
