@@ -51,6 +51,10 @@ pub mod env {
     pub const BROKER: &str = "AWP_BROKER";
     pub const URI: &str = "AWP_URI";
     pub const QUEUE: &str = "AWP_QUEUE";
+    pub const QUEUE_URL: &str = "AWP_QUEUE_URL";
+    pub const REGION: &str = "AWP_REGION";
+    /// Only where the pool names a server of its own.
+    pub const ENDPOINT: &str = "AWP_ENDPOINT";
     pub const PREFETCH: &str = "AWP_PREFETCH";
     pub const CREDENTIALS_DIR: &str = "AWP_CREDENTIALS_DIR";
     pub const TLS_DIR: &str = "AWP_TLS_DIR";
@@ -63,13 +67,16 @@ pub mod env {
     pub const CONTROL_KEYS_DIR: &str = "AWP_CONTROL_KEYS_DIR";
 
     /// What a pod template must not set by itself: a value of the user's would lie to the worker.
-    pub const OWNED: [&str; 15] = [
+    pub const OWNED: [&str; 18] = [
         POOL,
         NAMESPACE,
         POD,
         BROKER,
         URI,
         QUEUE,
+        QUEUE_URL,
+        REGION,
+        ENDPOINT,
         PREFETCH,
         CREDENTIALS_DIR,
         TLS_DIR,
@@ -103,6 +110,9 @@ pub mod secret_keys {
     pub const CA: &str = "ca.crt";
     pub const CERTIFICATE: &str = "tls.crt";
     pub const KEY: &str = "tls.key";
+    pub const AWS_ACCESS_KEY_ID: &str = crate::aws::ACCESS_KEY_ID;
+    pub const AWS_SECRET_ACCESS_KEY: &str = crate::aws::SECRET_ACCESS_KEY;
+    pub const AWS_SESSION_TOKEN: &str = crate::aws::SESSION_TOKEN;
 }
 
 /// Condition types.
@@ -140,6 +150,7 @@ pub mod reasons {
     // Ready=False: what the spec refers to
     pub const SECRET_NOT_FOUND: &str = "SecretNotFound";
     pub const SECRET_FORBIDDEN: &str = "SecretForbidden";
+    pub const AWS_IDENTITY_FORBIDDEN: &str = "AwsIdentityForbidden";
     pub const SECRET_INCOMPLETE: &str = "SecretIncomplete";
     pub const TARGET_NOT_FOUND: &str = "TargetNotFound";
 

@@ -6,8 +6,10 @@
 
 pub mod backoff;
 pub mod check;
+pub mod metrics;
 pub mod rabbitmq;
 mod registry;
+pub mod sqs;
 
 use std::sync::Arc;
 
@@ -15,12 +17,13 @@ use tokio::sync::Notify;
 
 use crate::scaling::observation::{QueueReading, Unknown};
 
-pub use registry::{Live, live};
+pub use registry::{LOOKS_PER_SECOND, Live, live};
 
 /// What to read: a broker, a login and a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     RabbitMq(rabbitmq::Source),
+    Sqs(sqs::Source),
 }
 
 impl Source {
@@ -29,6 +32,7 @@ impl Source {
     pub fn reading_only(self) -> Self {
         match self {
             Self::RabbitMq(source) => Self::RabbitMq(rabbitmq::Source { declare: None, ..source }),
+            Self::Sqs(source) => Self::Sqs(source),
         }
     }
 }
@@ -74,7 +78,7 @@ pub trait Subscription: Send + Sync {
 pub struct QueueFacts {
     /// Where the queue's own settings or policy send dead letters.
     pub dead_letter: Option<DeadLetterTarget>,
-    /// The broker's word for its type: `quorum`, `classic`.
+    /// The broker's word for its type: `quorum`, `classic`, `standard`, `fifo`.
     pub queue_type: Option<String>,
 }
 
@@ -144,7 +148,7 @@ pub struct BrokerStatus {
 /// One way to a broker that fails now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// `amqp`, `management`: static, safe as a metric label.
+    /// `amqp`, `management`, `api`: static, safe as a metric label.
     pub side: &'static str,
     pub why: Unknown,
 }

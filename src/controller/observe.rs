@@ -58,7 +58,7 @@ pub fn observe(
     let pods: Vec<&Pod> = found.pods.iter().map(AsRef::as_ref).collect();
     if let Some(port) = plan.status_port {
         let running: Vec<&Pod> = pods.iter().copied().filter(|pod| !pods::finished(pod)).collect();
-        memory.reports.poll(&running, port, &context.workers, now);
+        memory.reports.poll(&running, port, &context.parts.workers, now);
     }
     let history = history(found);
     let current = found.pool.status.as_ref().and_then(|status| status.prefetch).unwrap_or(1);
@@ -97,7 +97,7 @@ fn subscribe<'a>(context: &Context, plan: &Plan, memory: &'a mut Memory, now: Ti
     }
     let wake = memory.wake.clone();
     memory.queue.get_or_insert_with(|| Queue {
-        subscription: context.brokers.subscribe(plan.source.clone(), wake),
+        subscription: context.parts.brokers.subscribe(plan.source.clone(), wake),
         source: plan.source.clone(),
         since: now,
         empty: None,

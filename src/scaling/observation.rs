@@ -57,6 +57,12 @@ pub struct QueueCounts {
     pub unacked_by_worker: Option<CountedByWorker>,
     /// The broker allows one active consumer only.
     pub single_active_consumer: bool,
+    /// Nothing is seen, and not for long enough to be sure: counts of SQS are those of a minute ago at
+    /// worst. Tasks may be hidden.
+    pub unsettled: bool,
+    /// Tasks come in groups of which each is worked on by one worker at a time (SQS FIFO): slots beyond
+    /// the number of groups stay empty, however many tasks wait.
+    pub message_groups: bool,
     /// Messages in the pool's dead-letter queue; `None` = not known or none configured.
     pub dead_letters: Option<u64>,
 }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use super::arrivals::Arrivals;
 use super::decision::{Backlog, Estimates, Trust};
 use super::estimate::duration::TaskDuration;
+use super::estimate::groups::Groups;
 use super::estimate::memory::TaskMemory;
 use super::estimate::rate::Rate;
 use super::estimate::startup::Startup;
 use super::in_flight::InFlight;
+use super::load::FRESH;
 use super::observation::{QueueCounts, Worker};
 use super::time::Timestamp;
 use super::window::Window;
@@ -54,6 +56,9 @@ pub struct State {
     /// The cluster last refused a pod then.
     pub(super) refused: Option<Timestamp>,
     pub(super) learned: Learned,
+    pub(super) groups: Groups,
+    /// A worker that may have been busy was last made to go then.
+    pub(super) stepped: Option<Timestamp>,
 }
 
 /// When each estimate last learned something.
@@ -152,6 +157,8 @@ impl State {
             prefetch: None,
             refused: None,
             learned: Learned::default(),
+            groups: Groups::default(),
+            stepped: None,
         }
     }
 
@@ -207,6 +214,12 @@ impl State {
     pub(super) fn interval(&self) -> f64 {
         let longest = self.intervals.iter().copied().fold(0.0, f64::max);
         if longest > 0.0 { longest.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL) } else { FIRST_INTERVAL }
+    }
+
+    /// Seconds for which a count of the broker's can be used: until it is read again, thrice over. A queue
+    /// whose looks are billed is looked at rarely.
+    pub(super) fn counts_fresh(&self) -> f64 {
+        FRESH.max(3.0 * self.interval())
     }
 
     pub(super) fn record_interval(&mut self, seconds: f64) {
