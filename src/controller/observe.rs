@@ -108,7 +108,14 @@ fn interest(plan: &Plan, workers: &[Worker], found: &Found) -> Interest {
     let working = !workers.is_empty();
     let decision = found.pool.status.as_ref().and_then(|status| status.decision.as_ref());
     let full = decision.is_some_and(|decision| decision.applied >= plan.settings.max_replicas);
-    Interest { in_flight: working, by_worker: working && plan.status_port.is_none(), relaxed: full }
+    let backlog = found.pool.status.as_ref().and_then(|status| status.backlog.as_ref());
+    let known = backlog.is_some_and(|backlog| backlog.trust.as_deref() == Some("Known"));
+    Interest {
+        in_flight: working,
+        by_worker: working && plan.status_port.is_none(),
+        relaxed: full,
+        begun: working || known,
+    }
 }
 
 /// Falling asleep is no outage: it raises no condition, no event, no write of status.
