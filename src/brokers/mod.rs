@@ -6,8 +6,8 @@
 
 pub mod backoff;
 pub mod check;
-pub mod metrics;
 pub mod kafka;
+pub mod metrics;
 pub mod rabbitmq;
 mod registry;
 pub mod sqs;
