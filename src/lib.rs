@@ -2,12 +2,14 @@
 
 pub mod amqp;
 pub mod api;
+pub mod aws;
 pub mod brokers;
 pub mod cli;
 pub mod clock;
 pub mod contract;
 pub mod controller;
 pub mod explanation;
+pub mod kafka;
 pub mod net;
 pub mod ops;
 pub mod publishing;

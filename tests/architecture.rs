@@ -62,8 +62,20 @@ const RULES: &[Rule] = &[
         why: "the AMQP connection is shared by readers and workers and knows neither",
     },
     Rule {
+        folder: "aws",
+        modules: &[],
+        crates: Crates::Not(KUBERNETES),
+        why: "identities and clients of AWS are shared by readers and workers and know neither",
+    },
+    Rule {
+        folder: "kafka",
+        modules: &[],
+        crates: Crates::Not(KUBERNETES),
+        why: "the wire client of Kafka is shared by whoever looks, and knows nothing of pools",
+    },
+    Rule {
         folder: "brokers",
-        modules: &["scaling::observation", "scaling::time", "clock", "amqp", "net"],
+        modules: &["scaling::observation", "scaling::time", "clock", "amqp", "aws", "kafka", "net"],
         crates: Crates::Not(KUBERNETES),
         why: "readers know the vocabulary of observations, not the law, Kubernetes or who asks",
     },
@@ -75,7 +87,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "api",
-        modules: &["scaling::settings", "scaling::decision", "scaling::time"],
+        modules: &["scaling::settings", "scaling::decision", "scaling::time", "aws"],
         crates: ANY,
         why: "the API translates to and from the law's values and decides nothing",
     },
@@ -87,13 +99,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "publishing",
-        modules: &["amqp"],
+        modules: &["amqp", "aws"],
         crates: Crates::Not(KUBERNETES),
         why: "publishing needs a broker and nothing else",
     },
     Rule {
         folder: "runtime",
-        modules: &["amqp", "clock", "contract", "api::names", "net", "ops", "scaling::time"],
+        modules: &["amqp", "aws", "clock", "contract", "api::names", "net", "ops", "scaling::time"],
         crates: Crates::Not(KUBERNETES),
         why: "a worker runs without Kubernetes",
     },

@@ -88,6 +88,14 @@ fn every_metric_is_explained() {
         format!("awp_{name}{}", if counter { "_total" } else { "" })
     });
     explained_in("docs/operations.md", names.collect());
+
+    let readers = read(Path::new("src/brokers/metrics.rs"));
+    let literals = readers.split('"').skip(1).step_by(2).filter(|text| text.starts_with("broker_"));
+    let counted = |name: &str| if name == "broker_requests" { "_total" } else { "" };
+    for name in literals {
+        let name = format!("awp_{name}{}", counted(name));
+        assert!(read(Path::new("docs/operations.md")).contains(&format!("`{name}`")), "`{name}` is not explained");
+    }
 }
 
 #[test]
