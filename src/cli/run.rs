@@ -46,6 +46,7 @@ pub struct Args {
     /// every second. 1000 cost the broker 2 to 4 % of a core.
     #[arg(long, env = "AWP_RABBITMQ_LOOKS_PER_SECOND", default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000))]
     rabbitmq_looks_per_second: u32,
+
     /// Namespace whose pools may use the operator's own AWS identity (SQS without credentials, or with
     /// assumeRoleArn); repeat it, or separate by commas. Default: none.
     #[arg(long, env = "AWP_AWS_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE")]
