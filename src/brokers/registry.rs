@@ -6,13 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-<<<<<<< HEAD
 use super::metrics::Requests;
-use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, rabbitmq};
-=======
 use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, rabbitmq, sqs};
 use crate::aws;
->>>>>>> main
 use crate::clock::Clock;
 use crate::scaling::observation::{QueueReading, Unknown};
 
@@ -26,17 +22,12 @@ pub fn live(clock: Clock, jitter: fn() -> f64) -> Live {
     Live {
         clock,
         jitter,
-<<<<<<< HEAD
         looks_per_second: LOOKS_PER_SECOND,
         requests: Arc::default(),
         pollers: Mutex::default(),
         loads: Mutex::default(),
-=======
-        pollers: Mutex::default(),
-        loads: Mutex::default(),
         accounts: Mutex::default(),
         queues: Mutex::default(),
->>>>>>> main
     }
 }
 
