@@ -113,3 +113,14 @@ async fn with_the_tag_management_alone_counts_by_worker_are_not_to_be_had() {
     let counts = watching.known("unacked", |counts| counts.unacked.is_some()).await;
     assert_eq!(counts.unacked_by_worker, None);
 }
+
+#[tokio::test]
+async fn a_vhost_may_be_called_anything() {
+    let server = rabbitmq().await;
+    let vhost = server.vhost("team a/ö %2F?#").await.unwrap();
+    server.declare_quorum(&vhost, "tasks").await.unwrap();
+    server.publish(&vhost, "tasks", tasks(3)).await.unwrap();
+    let readers = readers();
+    let watching = watch(&readers, &admin(server, &vhost), "tasks").with(BUSY);
+    watching.known("ready and unacked", |counts| counts.ready == 3 && counts.unacked.is_some()).await;
+}
