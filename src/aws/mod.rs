@@ -6,11 +6,13 @@
 //! | `client` | a client for SQS with the identity, the endpoint and the patience that are wanted |
 //! | `failure` | an error of the client as one of a few kinds |
 //! | `login` | where credentials come from |
+//! | [`message`] | how a task travels as a message |
 
 mod address;
 mod client;
 mod failure;
 mod login;
+pub mod message;
 
 pub use address::{is_fifo, is_on_aws, name, region, sibling};
 pub use client::{Identity, Patience, client};

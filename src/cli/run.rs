@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use kube::{Client, Config};
+use kube::Config;
+use kube::client::ClientBuilder;
 use tokio::net::TcpListener;
 
 use crate::brokers;
@@ -17,6 +18,7 @@ use crate::controller::explanations::Explanations;
 use crate::controller::world::PoolKey;
 use crate::controller::{self, Parts};
 use crate::ops::admin::Explain;
+use crate::ops::limit::AtMost;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::ops::{admin, shutdown};
@@ -59,6 +61,10 @@ pub struct Args {
 /// An answer of the API server that takes longer than this is none: watches are not concerned.
 const API_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Requests to the API server at a time: more than one server can work on at once, few enough that a thousand pools
+/// that decide together open no thousand connections.
+const API_REQUESTS: usize = 16;
+
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = shutdown::on_signal().context("cannot listen for signals")?;
     let mut config = Config::infer()
@@ -71,7 +77,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if namespaces.is_empty() {
         namespaces.insert(config.default_namespace.clone());
     }
-    let client = Client::try_from(config).context("the kubeconfig cannot be used")?;
+    let client = ClientBuilder::try_from(config).context("the kubeconfig cannot be used")?;
+    let client = client.with_layer(&AtMost::new(API_REQUESTS)).build();
     let listener = TcpListener::bind(args.admin)
         .await
         .with_context(|| format!("cannot listen on {}; choose another address with --admin", args.admin))?;

@@ -2,6 +2,7 @@
 //! beside this file that implements [`Target`].
 
 pub mod rabbitmq;
+pub mod sqs;
 pub mod tasks;
 
 use futures::future::BoxFuture;

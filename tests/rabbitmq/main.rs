@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not as it should be fails the test")]
 
+mod check;
 mod cluster;
 mod connections;
 mod cost;

@@ -15,6 +15,13 @@ worker: { template: { spec: { containers: [{ name: agent }, { name: cache }] } }
     Pool::try_from(&serde_saphyr::from_str::<AgentWorkerPoolSpec>(&text).unwrap())
 }
 
+fn rabbitmq_of(pool: &Pool) -> &RabbitMq {
+    match &pool.broker {
+        Broker::RabbitMq(rabbitmq) => rabbitmq,
+        other @ Broker::Sqs(_) => panic!("{other:?}"),
+    }
+}
+
 fn template_of(pool: Pool) -> Template {
     match pool.worker {
         Worker::Template(template) => *template,
@@ -22,17 +29,10 @@ fn template_of(pool: Pool) -> Template {
     }
 }
 
-fn rabbitmq_of(broker: Broker) -> RabbitMq {
-    match broker {
-        Broker::RabbitMq(rabbitmq) => rabbitmq,
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn the_smallest_pool_gets_the_documented_defaults() {
     let pool = parse(&[]).unwrap();
-    let rabbitmq = rabbitmq_of(pool.broker.clone());
+    let rabbitmq = rabbitmq_of(&pool);
     assert_eq!((rabbitmq.uri.as_str(), rabbitmq.queue.as_str()), ("amqp://rabbitmq", "tasks"));
     assert_eq!((pool.status_port, pool.task_timeout, pool.drain_timeout), (None, 1800.0, 1800.0));
     assert_eq!(pool.dead_letter_queue, None);
@@ -42,10 +42,9 @@ fn the_smallest_pool_gets_the_documented_defaults() {
 
 #[test]
 fn a_bare_slash_at_the_end_of_the_address_is_taken_off() {
-    let rabbitmq = rabbitmq_of(parse(&[("amqp://rabbitmq", "amqp://rabbitmq:5672/")]).unwrap().broker);
-    assert_eq!(rabbitmq.uri, "amqp://rabbitmq:5672");
-    let rabbitmq = rabbitmq_of(parse(&[("amqp://rabbitmq", "amqp://rabbitmq/agents")]).unwrap().broker);
-    assert_eq!(rabbitmq.uri, "amqp://rabbitmq/agents");
+    let uri = |written| rabbitmq_of(&parse(&[("amqp://rabbitmq", written)]).unwrap()).uri.clone();
+    assert_eq!(uri("amqp://rabbitmq:5672/"), "amqp://rabbitmq:5672");
+    assert_eq!(uri("amqp://rabbitmq/agents"), "amqp://rabbitmq/agents");
 }
 
 #[test]
@@ -63,7 +62,12 @@ fn workers_log_in_as_the_operator_unless_they_have_a_login() {
         Login { secret: "reader".into(), username_key: "user".into(), password_key: secret_keys::PASSWORD.into() };
     assert_eq!(template_of(parse(&[broker]).unwrap()).login, Some(WorkerLogin::Password(reader)));
     let worker = ("worker: {", "worker: { credentials: { secretRef: { name: own } },");
-    assert_eq!(template_of(parse(&[broker, worker]).unwrap()).login.unwrap().secret(), "own");
+    let own = Login {
+        secret: "own".into(),
+        username_key: secret_keys::USERNAME.into(),
+        password_key: secret_keys::PASSWORD.into(),
+    };
+    assert_eq!(template_of(parse(&[broker, worker]).unwrap()).login, Some(WorkerLogin::Password(own)));
 }
 
 #[test]
@@ -125,12 +129,72 @@ fn what_an_older_crd_lets_through_is_refused_with_the_remedy_and_without_secrets
 
 #[test]
 fn brokers_without_a_reader_are_refused_by_name() {
-    for (member, message) in [("sqs", "SQS cannot be read yet"), ("kafka", "Kafka cannot be read yet")] {
-        let text = format!("broker: {{ {member}: {{ any: thing }} }}\nworker: {{}}");
-        let spec: AgentWorkerPoolSpec = serde_saphyr::from_str(&text).unwrap();
-        let refused = Pool::try_from(&spec).unwrap_err().to_string();
-        assert_eq!(refused, format!("spec.broker.{member}: write rabbitmq: {message}"));
+    let text = "broker: { kafka: { any: thing } }\nworker: {}";
+    let spec: AgentWorkerPoolSpec = serde_saphyr::from_str(text).unwrap();
+    let refused = Pool::try_from(&spec).unwrap_err().to_string();
+    assert_eq!(refused, "spec.broker.kafka: write rabbitmq or sqs: Kafka cannot be read yet");
+}
+
+const SQS_URL: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/research";
+
+/// A pool on SQS whose broker section says this besides the queue's URL.
+fn parse_sqs(more: &str, below: &str) -> Result<Pool, Invalid> {
+    let text = format!(
+        "broker: {{ sqs: {{ queueUrl: '{SQS_URL}'{more} }} }}
+worker: {{ template: {{ spec: {{ containers: [{{ name: agent }}] }} }}{below} }}"
+    );
+    Pool::try_from(&serde_saphyr::from_str::<AgentWorkerPoolSpec>(&text).unwrap())
+}
+
+fn sqs_of(pool: Pool) -> Sqs {
+    match pool.broker {
+        Broker::Sqs(sqs) => sqs,
+        other @ Broker::RabbitMq(_) => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn an_sqs_queue_tells_its_region_and_is_read_by_the_operators_identity_unless_told_otherwise() {
+    let sqs = sqs_of(parse_sqs("", "").unwrap());
+    assert_eq!((sqs.queue_url.as_str(), sqs.region.as_str(), sqs.endpoint), (SQS_URL, "eu-central-1", None));
+    assert_eq!(sqs.access, Access::Ambient);
+    let role = "arn:aws:iam::123456789012:role/awp-reader";
+    let by_role = sqs_of(parse_sqs(&format!(", assumeRoleArn: '{role}'"), "").unwrap());
+    assert_eq!(by_role.access, Access::Role(role.into()));
+}
+
+#[test]
+fn workers_on_sqs_have_their_own_keys_else_the_operators_else_their_pods_identity() {
+    let keys = ", credentials: { secretRef: { name: aws, accessKeyIdKey: id } }";
+    let operators = AwsKeys { access_key_id_key: "id".into(), ..AwsKeys::in_secret("aws".into()) };
+    let login = |more, below| template_of(parse_sqs(more, below).unwrap()).login;
+    assert_eq!(login(keys, ""), Some(WorkerLogin::AwsKeys(operators)));
+    let own = ", credentials: { secretRef: { name: own } }";
+    assert_eq!(login(keys, own), Some(WorkerLogin::AwsKeys(AwsKeys::in_secret("own".into()))));
+    assert_eq!(login("", ""), None);
+}
+
+#[test]
+fn an_sqs_section_that_an_older_crd_lets_through_is_refused_with_the_remedy_and_without_secrets() {
+    for (more, message) in [
+        (", endpoint: 'http://a:planted-hunter2@b'", "spec.broker.sqs.endpoint: write it without credentials"),
+        (", region: us-east-1", "spec.broker.sqs.region: leave it out, or write the region"),
+        (
+            ", assumeRoleArn: 'arn:aws:iam::1:role/r', credentials: { secretRef: { name: aws } }",
+            "spec.broker.sqs.assumeRoleArn: leave out credentials or assumeRoleArn",
+        ),
+    ] {
+        let refused = parse_sqs(more, "").unwrap_err().to_string();
+        assert!(refused.starts_with(message) && !refused.contains(PLANTED), "{refused}");
+    }
+    let at = |url: &str, more: &str| {
+        let text = format!("broker: {{ sqs: {{ queueUrl: '{url}'{more} }} }}\nworker: {{}}");
+        Pool::try_from(&serde_saphyr::from_str::<AgentWorkerPoolSpec>(&text).unwrap()).unwrap_err().to_string()
+    };
+    assert!(at("http://localhost:4566/000000000000/q", "").starts_with("spec.broker.sqs.endpoint: write"));
+    let local = ", endpoint: 'http://localhost:4566'";
+    assert!(at("http://localhost:4566/000000000000/q", local).starts_with("spec.broker.sqs.region: write"));
+    assert!(!at("https://u:planted-hunter2@sqs.eu-west-1.amazonaws.com/1/q", "").contains(PLANTED));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
 mod rabbitmq;
+mod sqs;
 
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -45,7 +46,7 @@ pub struct Args {
     #[arg(long, env = "AWP_BROKER", value_enum, default_value_t = BrokerChoice::Rabbitmq)]
     broker: BrokerChoice,
     /// First make what is missing: the queue, and one with `_failed` after its name for its dead
-    /// letters (RabbitMQ: durable quorum queues). What exists is left as it is. Without tasks
+    /// letters (RabbitMQ: durable quorum queues; SQS: with a redrive policy). What exists is left as it is. Without tasks
     /// nothing else is done.
     #[arg(long)]
     declare: bool,
@@ -57,13 +58,16 @@ pub struct Args {
     common: Common,
     #[command(flatten)]
     rabbitmq: rabbitmq::RabbitMqArgs,
+    #[command(flatten)]
+    sqs: sqs::SqsArgs,
 }
 
 /// What every broker's side is told.
 #[derive(Debug, clap::Args)]
 pub struct Common {
     /// A folder with the login: the files `username` and `password`.
-    /// Without it AWP_USERNAME and AWP_PASSWORD are used.
+    /// Without it AWP_USERNAME and AWP_PASSWORD are used. SQS: the files AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY; without it the process's own AWS identity is used.
     #[arg(long, env = "AWP_CREDENTIALS_DIR")]
     credentials_dir: Option<PathBuf>,
     /// A folder with ca.crt, tls.crt and tls.key, each optional, for encrypted connections.
@@ -81,6 +85,7 @@ Examples:
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BrokerChoice {
     Rabbitmq,
+    Sqs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -102,6 +107,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let tasks = args.tasks()?;
     let target = match args.broker {
         BrokerChoice::Rabbitmq => args.rabbitmq.connect(&args.common).await?,
+        BrokerChoice::Sqs => args.sqs.connect(&args.common).await?,
     };
     if args.declare {
         for note in target.declare().await? {

@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
 mod rabbitmq;
+mod sqs;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -67,13 +68,17 @@ pub struct Args {
     common: Common,
     #[command(flatten)]
     rabbitmq: rabbitmq::RabbitMqArgs,
+    #[command(flatten)]
+    sqs: sqs::SqsArgs,
 }
 
 /// What every broker's side is told.
 #[derive(Debug, clap::Args)]
 pub struct Common {
     /// A folder with the login, read again at each connection: the files `username` and `password`.
-    /// Without it AWP_USERNAME and AWP_PASSWORD are used.
+    /// Without it AWP_USERNAME and AWP_PASSWORD are used. SQS: the files AWS_ACCESS_KEY_ID,
+    /// AWS_SECRET_ACCESS_KEY and, for temporary keys, AWS_SESSION_TOKEN; without it the process's own
+    /// AWS identity is used.
     #[arg(long, env = "AWP_CREDENTIALS_DIR")]
     credentials_dir: Option<PathBuf>,
     /// A folder with ca.crt, tls.crt and tls.key, each optional, for encrypted connections.
@@ -82,6 +87,9 @@ pub struct Common {
     /// The worker's name at the broker: its connection and consumer carry it.
     #[arg(long, env = "AWP_POD", default_value = "awp-worker")]
     name: String,
+    /// Where dead letters go: a queue's URL (SQS).
+    #[arg(long, env = "AWP_DEAD_LETTER")]
+    dead_letter: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -89,7 +97,10 @@ Examples:
   awp worker --uri amqp://localhost --queue research --credentials-dir ./login \\
       --dead-letter-routing-key research_failed --prefetch 4 --exec -- python agent.py
   AWP_USERNAME=guest AWP_PASSWORD=guest awp worker --uri amqp://localhost --queue try \\
-      --dead-letter-routing-key try_failed --simulate";
+      --dead-letter-routing-key try_failed --simulate
+  awp worker --broker sqs --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/research \\
+      --dead-letter https://sqs.eu-central-1.amazonaws.com/123456789012/research_failed \\
+      --prefetch 4 --exec -- python agent.py";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum OutputChoice {
@@ -102,6 +113,7 @@ enum OutputChoice {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BrokerChoice {
     Rabbitmq,
+    Sqs,
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -149,6 +161,7 @@ impl Args {
     fn broker(&self) -> anyhow::Result<Arc<dyn Broker>> {
         match self.broker {
             BrokerChoice::Rabbitmq => self.rabbitmq.broker(&self.common),
+            BrokerChoice::Sqs => self.sqs.broker(&self.common),
         }
     }
 }

@@ -128,14 +128,11 @@ impl Belief {
     }
 
     fn known(&self, look: Look) -> QueueReading {
-        let proved = self.is_proved_empty();
-        let unsettled = look.work() == 0 && !proved;
         QueueReading::Known(QueueCounts {
             ready: look.visible,
             at: look.at,
-            // Nothing in flight is a fact only beside messages that wait, or after the proof.
-            unacked: (!unsettled).then_some(Counted { count: look.in_flight, at: look.at }),
-            unsettled,
+            unacked: Some(Counted { count: look.in_flight, at: look.at }),
+            unsettled: look.work() == 0 && !self.is_proved_empty(),
             message_groups: self.fifo,
             ..QueueCounts::default()
         })

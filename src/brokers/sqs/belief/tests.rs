@@ -44,22 +44,22 @@ fn what_is_told_after_each_story() {
         ("many in flight as well", vec![(0.0, 0, 12)], Some((0, Some(12), false))),
         ("a first look at a few waits for a second", vec![(0.0, 3, 0)], None),
         ("and the second is believed", vec![(0.0, 3, 0), (2.0, 3, 0)], Some((3, Some(0), false))),
-        ("one look at nothing proves nothing", vec![(0.0, 0, 0)], Some((0, None, true))),
-        ("a busy queue that looks empty may not be", vec![(0.0, 50, 8), (2.0, 0, 0)], Some((0, None, true))),
-        ("a minute of nothing is not enough", zeros(0.0, 60.0, 5.0), Some((0, None, true))),
+        ("one look at nothing proves nothing", vec![(0.0, 0, 0)], Some((0, Some(0), true))),
+        ("a busy queue that looks empty may not be", vec![(0.0, 50, 8), (2.0, 0, 0)], Some((0, Some(0), true))),
+        ("a minute of nothing is not enough", zeros(0.0, 60.0, 5.0), Some((0, Some(0), true))),
         ("75 seconds are", zeros(0.0, 75.0, 5.0), Some((0, Some(0), false))),
-        ("75 seconds with two looks only are not", vec![(0.0, 0, 0), (80.0, 0, 0)], Some((0, None, true))),
+        ("75 seconds with two looks only are not", vec![(0.0, 0, 0), (80.0, 0, 0)], Some((0, Some(0), true))),
         ("an idle queue is proved in its own rhythm", asleep.clone(), Some((0, Some(0), false))),
         (
             "an old server's answer starts the proof anew",
             [zeros(0.0, 70.0, 5.0), vec![(75.0, 0, 20)], zeros(80.0, 100.0, 5.0)].concat(),
-            Some((0, None, true)),
+            Some((0, Some(0), true)),
         ),
-        ("a leftover on one server wakes nobody", after(&asleep, &[(120.0, 1, 0)]), Some((0, None, true))),
-        ("and is forgotten", after(&asleep, &[(120.0, 1, 0), (122.0, 0, 0)]), Some((0, None, true))),
+        ("a leftover on one server wakes nobody", after(&asleep, &[(120.0, 1, 0)]), Some((0, Some(0), true))),
+        ("and is forgotten", after(&asleep, &[(120.0, 1, 0), (122.0, 0, 0)]), Some((0, Some(0), true))),
         ("seen twice it is a task", after(&asleep, &[(120.0, 1, 0), (122.0, 1, 0)]), Some((1, Some(0), false))),
         ("a burst wakes at once", after(&asleep, &[(120.0, 10, 0)]), Some((10, Some(0), false))),
-        ("one in flight is one leftover, too", after(&asleep, &[(120.0, 0, 1)]), Some((0, None, true))),
+        ("one in flight is one leftover, too", after(&asleep, &[(120.0, 0, 1)]), Some((0, Some(0), true))),
         ("a busy queue's few are no leftover", vec![(0.0, 50, 8), (2.0, 1, 8)], Some((1, Some(8), false))),
         ("from a few to fewer there is no doubt", vec![(0.0, 0, 12), (2.0, 0, 1)], Some((0, Some(1), false))),
     ];
@@ -83,7 +83,7 @@ fn delayed_messages_are_no_waiting_tasks_but_the_queue_is_not_empty() {
     for at in 0..30 {
         belief.looked(Look { delayed: 3, at: Timestamp(f64::from(at) * 5.0), ..Look::default() });
     }
-    assert_eq!(told(&belief, 145.0), Some((0, None, true)));
+    assert_eq!(told(&belief, 145.0), Some((0, Some(0), true)));
     assert!(!belief.looks_empty());
 }
 
@@ -92,10 +92,10 @@ fn a_failure_that_passes_leaves_the_last_look_for_a_while_and_breaks_the_proof()
     let why = |class| Unknown { class, reason: "R", message: String::new() };
     let mut belief = belief(&zeros(0.0, 100.0, 5.0));
     belief.failed(why(ErrorClass::Transient));
-    assert_eq!(told(&belief, 110.0), Some((0, None, true)));
+    assert_eq!(told(&belief, 110.0), Some((0, Some(0), true)));
     assert!(matches!(belief.reading(Timestamp(131.0)), Some(QueueReading::Unknown(_))));
     belief.looked(Look { at: Timestamp(132.0), ..Look::default() });
-    assert_eq!(told(&belief, 132.0), Some((0, None, true)), "it begins anew");
+    assert_eq!(told(&belief, 132.0), Some((0, Some(0), true)), "it begins anew");
     belief.failed(why(ErrorClass::Misconfigured));
     assert!(matches!(belief.reading(Timestamp(133.0)), Some(QueueReading::Unknown(_))), "a person must know at once");
 }
