@@ -4,7 +4,7 @@ use awp::scaling::observation::ErrorClass;
 use awp_testbed::rabbitmq;
 use awp_testbed::rabbitmq::User;
 
-use crate::support::{BUSY, BY_WORKER, login, readers, tasks, watch};
+use crate::support::{BUSY, BY_WORKER, admin, login, readers, tasks, watch};
 
 const NOTHING: [&str; 3] = ["^$"; 3];
 
