@@ -9,6 +9,7 @@ pub mod clock;
 pub mod contract;
 pub mod controller;
 pub mod explanation;
+pub mod kafka;
 pub mod net;
 pub mod ops;
 pub mod publishing;

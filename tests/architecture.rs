@@ -68,8 +68,14 @@ const RULES: &[Rule] = &[
         why: "identities and clients of AWS are shared by readers and workers and know neither",
     },
     Rule {
+        folder: "kafka",
+        modules: &[],
+        crates: Crates::Not(KUBERNETES),
+        why: "the wire client of Kafka is shared by whoever looks, and knows nothing of pools",
+    },
+    Rule {
         folder: "brokers",
-        modules: &["scaling::observation", "scaling::time", "clock", "amqp", "aws", "net"],
+        modules: &["scaling::observation", "scaling::time", "clock", "amqp", "aws", "kafka", "net"],
         crates: Crates::Not(KUBERNETES),
         why: "readers know the vocabulary of observations, not the law, Kubernetes or who asks",
     },

@@ -55,6 +55,14 @@ pub mod env {
     pub const REGION: &str = "AWP_REGION";
     /// Only where the pool names a server of its own.
     pub const ENDPOINT: &str = "AWP_ENDPOINT";
+    /// Kafka: host:port of brokers, topics, and what a consumer is set up with, as the pool's section says it.
+    pub const BOOTSTRAP_SERVERS: &str = "AWP_BOOTSTRAP_SERVERS";
+    pub const TOPICS: &str = "AWP_TOPICS";
+    pub const GROUP: &str = "AWP_GROUP";
+    pub const OFFSET_RESET: &str = "AWP_OFFSET_RESET";
+    pub const ISOLATION: &str = "AWP_ISOLATION";
+    pub const SASL_MECHANISM: &str = "AWP_SASL_MECHANISM";
+    pub const TLS: &str = "AWP_TLS";
     pub const PREFETCH: &str = "AWP_PREFETCH";
     pub const CREDENTIALS_DIR: &str = "AWP_CREDENTIALS_DIR";
     pub const TLS_DIR: &str = "AWP_TLS_DIR";
@@ -67,7 +75,7 @@ pub mod env {
     pub const CONTROL_KEYS_DIR: &str = "AWP_CONTROL_KEYS_DIR";
 
     /// What a pod template must not set by itself: a value of the user's would lie to the worker.
-    pub const OWNED: [&str; 18] = [
+    pub const OWNED: [&str; 25] = [
         POOL,
         NAMESPACE,
         POD,
@@ -77,6 +85,13 @@ pub mod env {
         QUEUE_URL,
         REGION,
         ENDPOINT,
+        BOOTSTRAP_SERVERS,
+        TOPICS,
+        GROUP,
+        OFFSET_RESET,
+        ISOLATION,
+        SASL_MECHANISM,
+        TLS,
         PREFETCH,
         CREDENTIALS_DIR,
         TLS_DIR,

@@ -5,6 +5,7 @@
 
 mod broker;
 mod declare;
+mod kafka;
 mod rabbitmq;
 mod sqs;
 
@@ -15,6 +16,7 @@ use super::spec::{self, AgentWorkerPoolSpec};
 
 pub use broker::{Broker, Login, WorkerLogin};
 pub use declare::{DeadLetter, Declare};
+pub use kafka::Kafka;
 pub use rabbitmq::RabbitMq;
 pub use sqs::{Access, AwsKeys, Sqs};
 

@@ -21,6 +21,13 @@ macro_rules! on_aws {
     };
 }
 
+/// `host:port` of a Kafka broker.
+pub const KAFKA_BROKER: &str = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$";
+
+/// RFC 3339, with a zone.
+pub const TIMESTAMP: &str =
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$";
+
 /// `http[s]://host[:port]/path` of an SQS queue.
 pub const SQS_QUEUE: &str = concat!("^https?://", host!(), r"(/[A-Za-z0-9._~-]+)+/?$");
 

@@ -6,13 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-<<<<<<< HEAD
 use super::metrics::Requests;
-use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, rabbitmq};
-=======
-use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, rabbitmq, sqs};
+use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, kafka, rabbitmq, sqs};
 use crate::aws;
->>>>>>> main
 use crate::clock::Clock;
 use crate::scaling::observation::{QueueReading, Unknown};
 
@@ -26,17 +22,13 @@ pub fn live(clock: Clock, jitter: fn() -> f64) -> Live {
     Live {
         clock,
         jitter,
-<<<<<<< HEAD
         looks_per_second: LOOKS_PER_SECOND,
         requests: Arc::default(),
         pollers: Mutex::default(),
         loads: Mutex::default(),
-=======
-        pollers: Mutex::default(),
-        loads: Mutex::default(),
         accounts: Mutex::default(),
         queues: Mutex::default(),
->>>>>>> main
+        clusters: Mutex::default(),
     }
 }
 
@@ -49,6 +41,7 @@ pub struct Live {
     loads: Mutex<HashMap<String, Weak<rabbitmq::Load>>>,
     accounts: Mutex<HashMap<aws::Identity, Weak<sqs::Account>>>,
     queues: Mutex<HashMap<(aws::Identity, String), Weak<sqs::Poller>>>,
+    clusters: Mutex<HashMap<kafka::Identity, Weak<kafka::Poller>>>,
 }
 
 impl fmt::Debug for Live {
@@ -66,6 +59,10 @@ impl Brokers for Live {
             },
             Source::Sqs(source) => match source.check() {
                 Ok(()) => self.sqs(&source).subscribe(source.dead_letter_queue, wake),
+                Err(why) => refused(why, &wake),
+            },
+            Source::Kafka(source) => match source.check() {
+                Ok(()) => self.kafka(&source.broker).subscribe(source.wanted, wake),
                 Err(why) => refused(why, &wake),
             },
         }
@@ -96,6 +93,8 @@ impl Live {
         let living = pollers.values().filter_map(Weak::upgrade);
         let mut status: Vec<BrokerStatus> = living.map(|poller| poller.status()).collect();
         status.extend(sqs::status(self.accounts.lock().unwrap_or_else(PoisonError::into_inner).values()));
+        let clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
+        status.extend(clusters.values().filter_map(Weak::upgrade).map(|poller| poller.status()));
         status.sort_by(|a, b| a.address.cmp(&b.address));
         status
     }
@@ -105,6 +104,10 @@ impl Live {
         let new = || Arc::new(rabbitmq::Load::new(self.looks_per_second, self.requests.clone()));
         let load = shared(&self.loads, &broker, new);
         shared(&self.pollers, identity, || rabbitmq::Poller::start(identity, load, self.clock, self.jitter))
+    }
+
+    fn kafka(&self, identity: &kafka::Identity) -> Arc<kafka::Poller> {
+        shared(&self.clusters, identity, || kafka::Poller::start(identity, self.clock, self.jitter))
     }
 
     fn sqs(&self, source: &sqs::Source) -> Arc<sqs::Poller> {

@@ -42,12 +42,11 @@ pub struct Args {
     #[arg(long, env = "AWP_ADMIN_ADDRESS", default_value = "127.0.0.1:8080", value_name = "IP:PORT", value_parser = parse_status_address)]
     admin: SocketAddr,
 
-<<<<<<< HEAD
     /// Most looks at queues per second on one RabbitMQ; with more queues than that each is looked at less often than
     /// every second. 1000 cost the broker 2 to 4 % of a core.
     #[arg(long, env = "AWP_RABBITMQ_LOOKS_PER_SECOND", default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000))]
     rabbitmq_looks_per_second: u32,
-=======
+
     /// Namespace whose pools may use the operator's own AWS identity (SQS without credentials, or with
     /// assumeRoleArn); repeat it, or separate by commas. Default: none.
     #[arg(long, env = "AWP_AWS_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE")]
@@ -57,7 +56,6 @@ pub struct Args {
     /// CLUSTER/NAMESPACE/POOL.
     #[arg(long, env = "AWP_CLUSTER_NAME", default_value = "kubernetes", value_name = "NAME")]
     cluster_name: String,
->>>>>>> main
 }
 
 /// An answer of the API server that takes longer than this is none: watches are not concerned.

@@ -33,11 +33,10 @@ pub struct Memory {
     pub target: Option<TargetWatches>,
     pub deployment: Option<Applied>,
     pub written: Option<Written>,
-    /// The last ConfigMap applied.
-    pub config_map: Option<Value>,
-    pub config_map_written: Option<Timestamp>,
-    /// The last status written, until the cache has it.
-    pub status: Option<AgentWorkerPoolStatus>,
+    /// What the ConfigMap was last made to say, and when.
+    pub config_map: Option<(Value, Timestamp)>,
+    /// The last status written, and the pool's version in the cache then: until that moves, the cache does not have it.
+    pub status: Option<(AgentWorkerPoolStatus, Option<String>)>,
     /// Since when the pool waits for something it names, by reason.
     pub waiting_since: Option<(&'static str, Timestamp)>,
     pub allowance: Allowance,
@@ -95,7 +94,6 @@ impl Memory {
             deployment: None,
             written: None,
             config_map: None,
-            config_map_written: None,
             status: None,
             waiting_since: None,
             allowance: Allowance::new(now),

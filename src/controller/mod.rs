@@ -74,18 +74,10 @@ pub struct Parts {
 
 /// What every pass can use.
 pub struct Context {
-    pub client: Client,
-    pub clock: Clock,
-    pub jitter: Jitter,
-    pub brokers: Arc<dyn Brokers>,
-    pub workers: Arc<dyn WorkerClient>,
-    pub metrics: Arc<Metrics>,
-    pub explanations: Arc<Explanations>,
+    pub parts: Parts,
     pub recorder: Recorder,
     pub world: World,
-    pub touch: Touch,
     pub siblings: RwLock<Siblings>,
-    pub aws: AwsPolicy,
 }
 
 /// Runs until `stop`.
@@ -97,19 +89,6 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
     });
     let world = World::watch(&parts.client, &parts.namespaces, &touch, &parts.readiness, parts.jitter);
     let recorder = Recorder::new(parts.client.clone(), Reporter { controller: "awp".into(), instance: None });
-    let context = Context {
-        client: parts.client,
-        clock: parts.clock,
-        jitter: parts.jitter,
-        brokers: parts.brokers,
-        workers: parts.workers,
-        metrics: parts.metrics,
-        explanations: parts.explanations,
-        recorder,
-        world,
-        touch,
-        siblings: RwLock::default(),
-        aws: parts.aws,
-    };
+    let context = Context { parts, recorder, world, siblings: RwLock::default() };
     dispatcher::run(Arc::new(context), touched, stop).await;
 }

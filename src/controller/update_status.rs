@@ -39,7 +39,11 @@ pub async fn update_status(
     memory: &mut Memory,
     now: Timestamp,
 ) -> kube::Result<()> {
-    let old = memory.status.clone().or_else(|| pool.status.clone()).unwrap_or_default();
+    if memory.status.as_ref().is_some_and(|(_, version)| *version != pool.metadata.resource_version) {
+        // A write of ours that was held up may have undone a later one: what the cache shows counts.
+        memory.status = None;
+    }
+    let old = memory.status.as_ref().map(|(status, _)| status).or(pool.status.as_ref()).cloned().unwrap_or_default();
     let mut new = old.clone();
     new.observed_generation = pool.metadata.generation;
     if let Some(found) = found {
@@ -52,7 +56,7 @@ pub async fn update_status(
     let happenings = conditions::update(&mut new.conditions, &old, &news, pool.metadata.generation, memory, now);
     let due = memory.status_written.is_none_or(|at| now.since(at) >= READINGS_EVERY);
     if significant(&old, &new) || (due && readings_differ(&old, &new)) {
-        memory.status = write(context, pool, &new).await?.then_some(new);
+        memory.status = write(context, pool, &new).await?.then(|| (new, pool.metadata.resource_version.clone()));
         memory.status_written = Some(now);
     }
     events::publish(&context.recorder, pool, &mut memory.allowance, &happenings, now).await;
@@ -62,7 +66,7 @@ pub async fn update_status(
 /// False if the pool is not there any more.
 async fn write(context: &Context, pool: &AgentWorkerPool, status: &AgentWorkerPoolStatus) -> kube::Result<bool> {
     let api: Api<AgentWorkerPool> =
-        Api::namespaced(context.client.clone(), pool.namespace().as_deref().unwrap_or_default());
+        Api::namespaced(context.parts.client.clone(), pool.namespace().as_deref().unwrap_or_default());
     let body = json!({
         "apiVersion": AgentWorkerPool::api_version(&()),
         "kind": AgentWorkerPool::kind(&()),

@@ -81,7 +81,7 @@ pub fn validate(
     let dead_letter_queue = spec.dead_letter_queue.as_deref();
     let look_up = |name: &str| dereference::secret(memory, name);
     let secrets = Secrets { look_up: &look_up, namespace: &key.namespace };
-    let reading = broker::reading(spec, &Asker { key, secrets, aws: &context.aws })?;
+    let reading = broker::reading(spec, &Asker { key, secrets, aws: &context.parts.aws })?;
     // Paused writes nothing, at the broker as little as here.
     let paused = settings.mode == Mode::Paused;
     Ok(Plan {

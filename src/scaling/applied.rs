@@ -88,8 +88,19 @@ pub(super) fn apply(known: &mut [Remembered], fleet: &Fleet<'_>, plan: &Plan, pa
             applied.drain.push(fleet.workers[index].name.clone());
         }
     }
+    keep_marks(fleet, &mut applied);
     remember_orders(known, &should_go, &orders, now);
     applied
+}
+
+/// Replicas are lowered and the ReplicaSet has not chosen yet: without its mark, it would take another than the one
+/// that was found idle.
+fn keep_marks(fleet: &Fleet<'_>, applied: &mut Applied) {
+    let chosen = fleet.with_role(Role::Leaving).map(|(index, _)| &fleet.workers[index]);
+    let marked = chosen.filter(|worker| {
+        worker.phase != WorkerPhase::Terminating && worker.deletion_cost == replica_set_order::VICTIM_COST
+    });
+    applied.victims.extend(marked.map(|worker| worker.name.clone()));
 }
 
 /// Nothing is lowered and nobody new drains; who drains already goes on.
@@ -110,6 +121,7 @@ pub(super) fn hold(
             applied.drain.push(fleet.workers[index].name.clone());
         }
     }
+    keep_marks(fleet, &mut applied);
     remember_orders(known, &draining, &orders, now);
     applied
 }

@@ -9,7 +9,8 @@ use super::fleet::Fleet;
 use super::law::{Demand, Terms, free_slots};
 use super::learn::{booting_ages, first_task_memory, learn};
 use super::load::{FRESH, Sources};
-use super::observation::{Observation, QueueReading};
+use super::observation::{Observation, Partitions, QueueReading};
+use super::partitions;
 use super::plan::{self, Asked, Plan};
 use super::prefetch::prefetch;
 use super::record::record;
@@ -45,6 +46,8 @@ pub(super) fn decide_telling(
 ) -> (State, Decision) {
     let mut state = state.clone();
     let now = if now.0.is_finite() && now >= state.now { now } else { state.now };
+    let observation = &*partitions::split(observation, now);
+    state.note_size(observation.replicas, now);
     let first = state.reading.is_none();
     state.now = now;
     let mut known = state.recall(&observation.workers);
@@ -86,8 +89,9 @@ pub(super) fn decide_telling(
 
     let refused = state.refused.is_some_and(|at| now.since(at) < REFUSAL_REMEMBERED);
     let single = counts.is_some_and(|counts| counts.single_active_consumer);
+    let partitions = counts.and_then(|counts| counts.partitions);
     if let Some(trace) = trace.as_deref_mut() {
-        trace.see(&fleet, settings, single, refused);
+        trace.see(&fleet, settings, single, partitions, refused);
     }
     let groups = counts.filter(|counts| counts.message_groups && trust == Trust::Known).map(|_| {
         let seen = groups::Seen {
@@ -103,6 +107,9 @@ pub(super) fn decide_telling(
         Trust::Known => by_law(&mut state, settings, &view, groups, trace),
         Trust::Stale | Trust::Unknown => hold(&mut state, settings, observation, &view),
     };
+    if let Some(partitions) = partitions.filter(|_| view.trust == Trust::Known) {
+        spread(&mut plan, &state, settings, &view, partitions);
+    }
     // Whatever is hidden is done by the last worker, and shows.
     if counts.is_some_and(|counts| counts.unsettled) && plan.granted == 0 && fleet.active() > 0 {
         plan.set("unsettled", Bound::Unsettled, 1, || {
@@ -114,7 +121,7 @@ pub(super) fn decide_telling(
         plan.hold_at(hold);
     }
     if view.trust == Trust::Known || plan.granted > fleet.active() {
-        let ceilings = caps::ceilings(settings, &fleet, single, refused);
+        let ceilings = caps::ceilings(settings, &fleet, single, partitions, refused);
         plan.cap(&ceilings, settings, &fleet, view.resumable(settings.drain));
     }
     // On a queue that is not known nothing shrinks, a manual hold included.
@@ -128,6 +135,25 @@ pub(super) fn decide_telling(
     state.keep(&observation.workers, &known);
     let decision = record(&state, settings, &view, &holding, plan, applied, out_of_memory);
     (state, decision)
+}
+
+/// Where tasks lie in partitions: counts that divide them, and a rest after each change of size, for
+/// every change moves partitions. Waking up and falling asleep move none that anybody works on.
+fn spread(plan: &mut Plan, state: &State, settings: &Settings, view: &View<'_>, partitions: Partitions) {
+    let active = view.fleet.active();
+    if plan.granted > active {
+        let even = partitions::evenly(plan.granted, partitions);
+        plan.set("evenPartitions", plan.bound, even, || {
+            format!("{even} workers divide {} partitions more evenly", partitions.assignable)
+        });
+    }
+    let rest = partitions::rest(plan.granted > active, view.estimates.task_duration, settings.start_within);
+    let since = state.resized.map_or(f64::INFINITY, |at| view.now.since(at));
+    if active > 0 && plan.granted > 0 && since < rest {
+        plan.set("rebalance", Bound::Rebalance, active, || {
+            format!("the size changed {} ago: partitions still move", explain::seconds(since))
+        });
+    }
 }
 
 /// The law on what is known, with the window.

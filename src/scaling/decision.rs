@@ -121,6 +121,10 @@ pub enum Bound {
     MessageGroups,
     /// The queue looks empty, and its counts may be a minute old.
     Unsettled,
+    /// Each partition is worked on by one worker.
+    Partitions,
+    /// Partitions have just been moved.
+    Rebalance,
     /// The cluster refuses more pods.
     Cluster,
     ManualHold,
@@ -143,6 +147,8 @@ impl Bound {
             Self::SingleActiveConsumer => "SingleActiveConsumer",
             Self::MessageGroups => "MessageGroups",
             Self::Unsettled => "Unsettled",
+            Self::Partitions => "Partitions",
+            Self::Rebalance => "Rebalance",
             Self::Cluster => "Cluster",
             Self::ManualHold => "ManualHold",
             Self::Paused => "Paused",

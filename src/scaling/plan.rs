@@ -90,6 +90,7 @@ pub(super) fn step_name(bound: Bound) -> &'static str {
         Bound::MaxReplicas => "maxReplicas",
         Bound::MaxMemory => "maxMemory",
         Bound::SingleActiveConsumer => "singleActiveConsumer",
+        Bound::Partitions => "partitions",
         _ => "cluster",
     }
 }

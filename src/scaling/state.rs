@@ -55,6 +55,9 @@ pub struct State {
     pub(super) prefetch: Option<u32>,
     /// The cluster last refused a pod then.
     pub(super) refused: Option<Timestamp>,
+    /// `spec.replicas` when it was last seen, and when it was last seen to change.
+    size: Option<u32>,
+    pub(super) resized: Option<Timestamp>,
     pub(super) learned: Learned,
     pub(super) groups: Groups,
     /// A worker that may have been busy was last made to go then.
@@ -156,6 +159,8 @@ impl State {
             workers: Arc::default(),
             prefetch: None,
             refused: None,
+            size: None,
+            resized: None,
             learned: Learned::default(),
             groups: Groups::default(),
             stepped: None,
@@ -190,6 +195,14 @@ impl State {
     /// Tasks that came and went since the first reading.
     pub fn passed(&self) -> Passed {
         self.flow.passed
+    }
+
+    /// Notes a change of `spec.replicas`; finding some at the start is none.
+    pub(super) fn note_size(&mut self, replicas: Option<u32>, now: Timestamp) {
+        if self.size.is_some() && replicas.is_some() && self.size != replicas {
+            self.resized = Some(now);
+        }
+        self.size = replicas.or(self.size);
     }
 
     /// Notes which sources of in flight spoke.

@@ -3,6 +3,7 @@
 use super::super::invalid::Invalid;
 use super::super::names::secret_keys;
 use super::super::spec;
+use super::kafka::Kafka;
 use super::rabbitmq::RabbitMq;
 use super::sqs::{AwsKeys, Sqs};
 
@@ -10,6 +11,7 @@ use super::sqs::{AwsKeys, Sqs};
 pub enum Broker {
     RabbitMq(RabbitMq),
     Sqs(Sqs),
+    Kafka(Kafka),
 }
 
 /// Where a user name and a password are.
@@ -44,9 +46,7 @@ impl TryFrom<&spec::Broker> for Broker {
         match (&broker.rabbitmq, &broker.sqs, &broker.kafka) {
             (Some(rabbitmq), None, None) => Ok(Self::RabbitMq(rabbitmq.try_into()?)),
             (None, Some(sqs), None) => Ok(Self::Sqs(sqs.try_into()?)),
-            (None, None, Some(_)) => {
-                Err(Invalid::new("spec.broker.kafka", "write rabbitmq or sqs: Kafka cannot be read yet"))
-            }
+            (None, None, Some(kafka)) => Ok(Self::Kafka(kafka.try_into()?)),
             _ => Err(Invalid::new("spec.broker", "write exactly one of rabbitmq, sqs and kafka")),
         }
     }
@@ -59,6 +59,7 @@ impl Broker {
             Self::RabbitMq(rabbitmq) => {
                 own.map(Login::from).or_else(|| rabbitmq.login.clone()).map(WorkerLogin::Password)
             }
+            Self::Kafka(kafka) => own.map(Login::from).or_else(|| kafka.login().cloned()).map(WorkerLogin::Password),
             Self::Sqs(sqs) => {
                 let own = own.map(|credentials| AwsKeys::in_secret(credentials.secret_ref.name.clone()));
                 own.or_else(|| sqs.keys().cloned()).map(WorkerLogin::AwsKeys)
@@ -70,7 +71,7 @@ impl Broker {
     pub fn declares_dead_letters(&self) -> bool {
         match self {
             Self::RabbitMq(rabbitmq) => rabbitmq.declare.is_some(),
-            Self::Sqs(_) => false,
+            Self::Sqs(_) | Self::Kafka(_) => false,
         }
     }
 
@@ -79,13 +80,20 @@ impl Broker {
         match self {
             Self::RabbitMq(rabbitmq) => rabbitmq.queue == name,
             Self::Sqs(sqs) => sqs.queue_url == name.trim_end_matches('/'),
+            Self::Kafka(kafka) => kafka.topics.iter().any(|topic| topic == name),
         }
     }
 }
 
 impl From<&spec::Credentials> for Login {
     fn from(credentials: &spec::Credentials) -> Self {
-        let spec::SecretRef { name, username_key, password_key } = credentials.secret_ref.clone();
+        Self::from(&credentials.secret_ref)
+    }
+}
+
+impl From<&spec::SecretRef> for Login {
+    fn from(secret: &spec::SecretRef) -> Self {
+        let spec::SecretRef { name, username_key, password_key } = secret.clone();
         Self {
             secret: name,
             username_key: username_key.unwrap_or_else(|| secret_keys::USERNAME.to_owned()),

@@ -90,12 +90,6 @@ pub fn quantity(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "maxLength": 32, "x-kubernetes-validations": rules::quantity() })
 }
 
-/// The schema of a broker that cannot be read yet: anything may stand in it, so that the pool is
-/// refused for naming it and not for one of its fields.
-pub fn unreadable(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,8 +11,8 @@ mod scaling;
 mod worker;
 
 pub use broker::{
-    AwsCredentials, AwsSecretRef, Binding, Broker, Credentials, Declare, DeclaredDeadLetter, QueueType, RabbitMq,
-    SecretRef, Sqs, Tls, TlsSecretRef,
+    AwsCredentials, AwsSecretRef, Binding, Broker, Credentials, Declare, DeclaredDeadLetter, GroupType, Isolation,
+    Kafka, KafkaTls, Mechanism, OffsetReset, QueueType, RabbitMq, Sasl, SecretRef, Sqs, StartFrom, Tls, TlsSecretRef,
 };
 pub use scaling::{AutoPrefetch, DeadLetter, Drain, Fallback, Mode, Prefetch, Scaling};
 pub use worker::{TargetRef, Worker};

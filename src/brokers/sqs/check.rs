@@ -33,13 +33,15 @@ pub async fn check(source: &Source, expected: &Expected) -> Vec<Step> {
     };
     let kind = if aws::is_fifo(name) { "FIFO" } else { "standard" };
     let counts = attributes::look(&queue, crate::scaling::time::Timestamp::default()).unwrap_or_default();
-    let found = format!("the {kind} queue {name:?} can be read: {} waiting, {} in flight", counts.visible, counts.in_flight);
+    let found =
+        format!("the {kind} queue {name:?} can be read: {} waiting, {} in flight", counts.visible, counts.in_flight);
     vec![Step::passed("queue", found), dead_letters(&client, source, &queue).await, drain(expected)]
 }
 
 async fn dead_letters(client: &Client, source: &Source, queue: &Attributes) -> Step {
     let redrive = attributes::redrive(&source.queue, queue);
-    let Some(target) = source.dead_letter_queue.clone().or_else(|| redrive.as_ref().map(|found| found.queue.clone())) else {
+    let Some(target) = source.dead_letter_queue.clone().or_else(|| redrive.as_ref().map(|found| found.queue.clone()))
+    else {
         return Step::warning(
             "deadLetter",
             "the queue has no redrive policy, and the pool names no deadLetter.queue",
@@ -50,7 +52,10 @@ async fn dead_letters(client: &Client, source: &Source, queue: &Attributes) -> S
     let failed = match ask(client, &target).await {
         Ok(attributes) => attributes,
         Err(failure) => {
-            return Step::refused("deadLetter", &errors::failed(&failure, &source.broker, &target, "GetQueueAttributes"));
+            return Step::refused(
+                "deadLetter",
+                &errors::failed(&failure, &source.broker, &target, "GetQueueAttributes"),
+            );
         }
     };
     if let Some(count) = redrive.map(|found| found.max_receive_count).filter(|count| *count < RECEIVES) {
@@ -60,7 +65,8 @@ async fn dead_letters(client: &Client, source: &Source, queue: &Attributes) -> S
             format!("raise maxReceiveCount to {RECEIVES} or more in the redrive policy"),
         );
     }
-    let retention = |attributes: &Attributes| attributes.get(&QueueAttributeName::MessageRetentionPeriod)?.parse::<u64>().ok();
+    let retention =
+        |attributes: &Attributes| attributes.get(&QueueAttributeName::MessageRetentionPeriod)?.parse::<u64>().ok();
     if retention(&failed).zip(retention(queue)).is_some_and(|(failed, queue)| failed <= queue) {
         return Step::warning(
             "deadLetter",
@@ -86,9 +92,7 @@ fn drain(expected: &Expected) -> Step {
 async fn ask(client: &Client, queue: &str) -> Result<Attributes, Failure> {
     let request = client.get_queue_attributes().queue_url(queue).attribute_names(QueueAttributeName::All).send();
     match tokio::time::timeout(LIMIT, request).await {
-        Ok(answer) => {
-            answer.map(|answer| answer.attributes.unwrap_or_default()).map_err(|error| Failure::of(&error))
-        }
+        Ok(answer) => answer.map(|answer| answer.attributes.unwrap_or_default()).map_err(|error| Failure::of(&error)),
         Err(_) => Err(Failure::new(Kind::Unreachable, "no answer in time")),
     }
 }

@@ -170,6 +170,7 @@ impl Table {
     fn interest(&self) -> Interest {
         let pools = || self.subscribers.values().map(|pool| pool.interest);
         Interest {
+            begun: true,
             in_flight: pools().any(|interest| interest.in_flight),
             by_worker: false,
             relaxed: pools().all(|interest| interest.relaxed),

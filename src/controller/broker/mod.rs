@@ -1,6 +1,7 @@
 //! What a pool's broker section means here. Nothing else in the controller tells brokers apart: a
 //! broker is a file beside this one, and one line in each match.
 
+mod kafka;
 mod rabbitmq;
 mod sqs;
 
@@ -65,6 +66,7 @@ pub fn secrets(broker: &Broker) -> Vec<&String> {
     match broker {
         Broker::RabbitMq(rabbitmq) => rabbitmq::secrets(rabbitmq),
         Broker::Sqs(sqs) => sqs::secrets(sqs),
+        Broker::Kafka(kafka) => kafka::secrets(kafka),
     }
 }
 
@@ -73,20 +75,22 @@ pub fn reading(pool: &Pool, asker: &Asker<'_>) -> Result<Reading, Refusal> {
     match &pool.broker {
         Broker::RabbitMq(rabbitmq) => rabbitmq::reading(rabbitmq, pool, asker.secrets),
         Broker::Sqs(sqs) => sqs::reading(sqs, pool, asker),
+        Broker::Kafka(kafka) => kafka::reading(kafka, asker.secrets),
     }
 }
 
 /// One text per queue, the same for all pools that take from it; `None` where the section names none.
 pub fn queue_key(broker: &spec::Broker) -> Option<String> {
     let sqs = || broker.sqs.as_ref().map(sqs::queue_key);
-    broker.rabbitmq.as_ref().and_then(rabbitmq::queue_key).or_else(sqs)
+    let kafka = || broker.kafka.as_ref().and_then(kafka::queue_key);
+    broker.rabbitmq.as_ref().and_then(rabbitmq::queue_key).or_else(sqs).or_else(kafka)
 }
 
 /// Where dead letters go that the user wants in `queue`.
 pub fn dead_letter_target(broker: &Broker, queue: &str) -> DeadLetterTarget {
     match broker {
         Broker::RabbitMq(_) => rabbitmq::dead_letter_target(queue),
-        Broker::Sqs(_) => DeadLetterTarget::Queue(queue.to_owned()),
+        Broker::Sqs(_) | Broker::Kafka(_) => DeadLetterTarget::Queue(queue.to_owned()),
     }
 }
 

@@ -2,16 +2,17 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 mod declare;
+mod kafka;
 mod rabbitmq;
 mod secrets;
 mod sqs;
 
-use crate::api::schema::{self, rules};
+use crate::api::schema::rules;
 
 pub use declare::{Binding, Declare, DeclaredDeadLetter, QueueType};
+pub use kafka::{GroupType, Isolation, Kafka, KafkaTls, Mechanism, OffsetReset, Sasl, StartFrom};
 pub use rabbitmq::RabbitMq;
 pub use secrets::{Credentials, SecretRef, Tls, TlsSecretRef};
 pub use sqs::{AwsCredentials, AwsSecretRef, Sqs};
@@ -27,8 +28,7 @@ pub struct Broker {
     /// A queue of Amazon SQS, standard or FIFO.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sqs: Option<Sqs>,
-    /// Apache Kafka. This version cannot read it: a pool that names it is refused.
+    /// Topics of an Apache Kafka cluster, worked on by a consumer group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::unreadable")]
-    pub kafka: Option<Value>,
+    pub kafka: Option<Kafka>,
 }
