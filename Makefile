@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test testbed generate lint clean
+.PHONY: help demo test bench testbed generate lint clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # make demo KEEP=1: leave it running; BROKER: which broker carries the tasks.
@@ -18,6 +18,10 @@ demo: ## a pool wakes, jumps, works and sleeps on real servers (first run about 
 
 test: ## every check and every test (first run up to 60 min, then a few minutes)
 	@exec scripts/test.sh
+
+# make bench ONLY=reaction,fleet: only these parts; ARGS='--pools 200 --rest 20': what `testbed bench --help` knows.
+bench: ## what it costs and how fast it is, as tables and JSON (the first run builds the release for about 15 min; then 10 min)
+	@exec scripts/bench.sh $(ARGS)
 
 testbed: ## only build and install the servers that tests and demo run on (first run about 20 min)
 	@scripts/setup.sh demo

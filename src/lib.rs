@@ -2,6 +2,7 @@
 
 pub mod amqp;
 pub mod api;
+pub mod aws;
 pub mod brokers;
 pub mod cli;
 pub mod clock;

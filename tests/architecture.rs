@@ -62,6 +62,18 @@ const RULES: &[Rule] = &[
         why: "the AMQP connection is shared by readers and workers and knows neither",
     },
     Rule {
+        folder: "aws",
+        modules: &[],
+        crates: Crates::Not(KUBERNETES),
+        why: "identities and clients of AWS are shared by readers and workers and know neither",
+    },
+    Rule {
+        folder: "kafka",
+        modules: &[],
+        crates: Crates::Not(KUBERNETES),
+        why: "the wire client of Kafka is shared by whoever looks, and knows nothing of pools",
+    },
+    Rule {
         folder: "librdkafka",
         modules: &["amqp", "net"],
         crates: Crates::Not(KUBERNETES),
@@ -69,7 +81,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "brokers",
-        modules: &["scaling::observation", "scaling::time", "clock", "amqp", "net"],
+        modules: &["scaling::observation", "scaling::time", "clock", "amqp", "aws", "kafka", "net"],
         crates: Crates::Not(KUBERNETES),
         why: "readers know the vocabulary of observations, not the law, Kubernetes or who asks",
     },
@@ -81,7 +93,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "api",
-        modules: &["scaling::settings", "scaling::decision", "scaling::time"],
+        modules: &["scaling::settings", "scaling::decision", "scaling::time", "aws"],
         crates: ANY,
         why: "the API translates to and from the law's values and decides nothing",
     },
@@ -93,13 +105,24 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "publishing",
-        modules: &["amqp", "librdkafka"],
+        modules: &["amqp", "aws", "librdkafka"],
         crates: Crates::Not(KUBERNETES),
         why: "publishing needs a broker and nothing else",
     },
     Rule {
         folder: "runtime",
-        modules: &["amqp", "clock", "contract", "api::names", "kafka", "librdkafka", "net", "ops", "scaling::time"],
+        modules: &[
+            "amqp",
+            "api::names",
+            "aws",
+            "clock",
+            "contract",
+            "kafka",
+            "librdkafka",
+            "net",
+            "ops",
+            "scaling::time",
+        ],
         crates: Crates::Not(KUBERNETES),
         why: "a worker runs without Kubernetes",
     },

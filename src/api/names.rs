@@ -51,6 +51,18 @@ pub mod env {
     pub const BROKER: &str = "AWP_BROKER";
     pub const URI: &str = "AWP_URI";
     pub const QUEUE: &str = "AWP_QUEUE";
+    pub const QUEUE_URL: &str = "AWP_QUEUE_URL";
+    pub const REGION: &str = "AWP_REGION";
+    /// Only where the pool names a server of its own.
+    pub const ENDPOINT: &str = "AWP_ENDPOINT";
+    /// Kafka: host:port of brokers, topics, and what a consumer is set up with, as the pool's section says it.
+    pub const BOOTSTRAP_SERVERS: &str = "AWP_BOOTSTRAP_SERVERS";
+    pub const TOPICS: &str = "AWP_TOPICS";
+    pub const GROUP: &str = "AWP_GROUP";
+    pub const OFFSET_RESET: &str = "AWP_OFFSET_RESET";
+    pub const ISOLATION: &str = "AWP_ISOLATION";
+    pub const SASL_MECHANISM: &str = "AWP_SASL_MECHANISM";
+    pub const TLS: &str = "AWP_TLS";
     pub const PREFETCH: &str = "AWP_PREFETCH";
     pub const CREDENTIALS_DIR: &str = "AWP_CREDENTIALS_DIR";
     pub const TLS_DIR: &str = "AWP_TLS_DIR";
@@ -63,13 +75,23 @@ pub mod env {
     pub const CONTROL_KEYS_DIR: &str = "AWP_CONTROL_KEYS_DIR";
 
     /// What a pod template must not set by itself: a value of the user's would lie to the worker.
-    pub const OWNED: [&str; 15] = [
+    pub const OWNED: [&str; 25] = [
         POOL,
         NAMESPACE,
         POD,
         BROKER,
         URI,
         QUEUE,
+        QUEUE_URL,
+        REGION,
+        ENDPOINT,
+        BOOTSTRAP_SERVERS,
+        TOPICS,
+        GROUP,
+        OFFSET_RESET,
+        ISOLATION,
+        SASL_MECHANISM,
+        TLS,
         PREFETCH,
         CREDENTIALS_DIR,
         TLS_DIR,
@@ -103,6 +125,9 @@ pub mod secret_keys {
     pub const CA: &str = "ca.crt";
     pub const CERTIFICATE: &str = "tls.crt";
     pub const KEY: &str = "tls.key";
+    pub const AWS_ACCESS_KEY_ID: &str = crate::aws::ACCESS_KEY_ID;
+    pub const AWS_SECRET_ACCESS_KEY: &str = crate::aws::SECRET_ACCESS_KEY;
+    pub const AWS_SESSION_TOKEN: &str = crate::aws::SESSION_TOKEN;
 }
 
 /// Condition types.
@@ -140,6 +165,7 @@ pub mod reasons {
     // Ready=False: what the spec refers to
     pub const SECRET_NOT_FOUND: &str = "SecretNotFound";
     pub const SECRET_FORBIDDEN: &str = "SecretForbidden";
+    pub const AWS_IDENTITY_FORBIDDEN: &str = "AwsIdentityForbidden";
     pub const SECRET_INCOMPLETE: &str = "SecretIncomplete";
     pub const TARGET_NOT_FOUND: &str = "TargetNotFound";
 

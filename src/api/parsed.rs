@@ -5,16 +5,20 @@
 
 mod broker;
 mod declare;
+mod kafka;
 mod rabbitmq;
+mod sqs;
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 
 use super::invalid::Invalid;
 use super::spec::{self, AgentWorkerPoolSpec};
 
-pub use broker::{Broker, Login};
+pub use broker::{Broker, Login, WorkerLogin};
 pub use declare::{DeadLetter, Declare};
+pub use kafka::Kafka;
 pub use rabbitmq::RabbitMq;
+pub use sqs::{Access, AwsKeys, Sqs};
 
 /// What a pool wants, without its numbers (those are [`AgentWorkerPoolSpec::settings`]).
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +51,7 @@ pub struct Template {
     /// Whose memory limit decides prefetch; a container of `pod`.
     pub memory_container: String,
     /// The workers' login: their own, else the broker's.
-    pub login: Option<Login>,
+    pub login: Option<WorkerLogin>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +116,7 @@ fn template(worker: &spec::Worker, pod: &PodTemplateSpec, broker: &Broker) -> Re
         pod: pod.clone(),
         container: container.clone(),
         memory_container: memory_container.clone(),
-        login: worker.credentials.as_ref().map(Login::from).or_else(|| broker.login().cloned()),
+        login: broker.worker_login(worker.credentials.as_ref()),
     })
 }
 

@@ -53,8 +53,16 @@ impl AgentWorkerPoolSpec {
             worker_memory,
             reports: self.worker.status_port.is_some(),
             drain_timeout: self.drain_timeout()?,
-            drain: DrainSupport::IdleOnly,
+            drain: self.drain_support(),
         })
+    }
+
+    /// SQS does not tell which worker holds what: without their own word nobody could ever be stopped.
+    fn drain_support(&self) -> DrainSupport {
+        match self.broker.sqs.is_some() && self.worker.status_port.is_none() {
+            true => DrainSupport::Sigterm,
+            false => DrainSupport::IdleOnly,
+        }
     }
 
     /// Seconds after which a busy worker that should go is mentioned.

@@ -6,8 +6,11 @@
 
 pub mod backoff;
 pub mod check;
+pub mod kafka;
+pub mod metrics;
 pub mod rabbitmq;
 mod registry;
+pub mod sqs;
 
 use std::sync::Arc;
 
@@ -15,20 +18,27 @@ use tokio::sync::Notify;
 
 use crate::scaling::observation::{QueueReading, Unknown};
 
-pub use registry::{Live, live};
+pub use registry::{LOOKS_PER_SECOND, Live, live};
 
 /// What to read: a broker, a login and a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     RabbitMq(rabbitmq::Source),
+    Sqs(sqs::Source),
+    Kafka(kafka::Source),
 }
 
 impl Source {
-    /// The same, with nothing to declare.
+    /// The same, with nothing to declare or to commit.
     #[must_use]
     pub fn reading_only(self) -> Self {
         match self {
             Self::RabbitMq(source) => Self::RabbitMq(rabbitmq::Source { declare: None, ..source }),
+            Self::Sqs(source) => Self::Sqs(source),
+            Self::Kafka(mut source) => {
+                source.wanted.keeps_position = false;
+                Self::Kafka(source)
+            }
         }
     }
 }
@@ -42,6 +52,8 @@ pub struct Interest {
     pub by_worker: bool,
     /// The pool cannot grow now (at its maximum, in a steady backlog): reading may be slower.
     pub relaxed: bool,
+    /// It has worked before: where it begins is settled.
+    pub begun: bool,
 }
 
 /// The readers of all brokers, as the controller sees them.
@@ -74,7 +86,7 @@ pub trait Subscription: Send + Sync {
 pub struct QueueFacts {
     /// Where the queue's own settings or policy send dead letters.
     pub dead_letter: Option<DeadLetterTarget>,
-    /// The broker's word for its type: `quorum`, `classic`.
+    /// The broker's word for its type: `quorum`, `classic`, `standard`, `fifo`, `consumer group`.
     pub queue_type: Option<String>,
 }
 
@@ -144,7 +156,7 @@ pub struct BrokerStatus {
 /// One way to a broker that fails now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// `amqp`, `management`: static, safe as a metric label.
+    /// `amqp`, `management`, `api`, `kafka`: static, safe as a metric label.
     pub side: &'static str,
     pub why: Unknown,
 }

@@ -6,22 +6,42 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, rabbitmq};
+use super::metrics::Requests;
+use super::{BrokerStatus, Brokers, Gaps, Interest, QueueFacts, Source, Subscription, kafka, rabbitmq, sqs};
+use crate::aws;
 use crate::clock::Clock;
 use crate::scaling::observation::{QueueReading, Unknown};
+
+/// Passive declares per second on one RabbitMQ: pipelined they cost it 2 to 4 % of a core.
+pub const LOOKS_PER_SECOND: f64 = 1000.0;
 
 /// Readers of real brokers. `jitter` gives numbers in 0..1: they spread periods and retries.
 ///
 /// Subscribing needs a tokio runtime.
 pub fn live(clock: Clock, jitter: fn() -> f64) -> Live {
-    Live { clock, jitter, pollers: Mutex::default(), loads: Mutex::default() }
+    Live {
+        clock,
+        jitter,
+        looks_per_second: LOOKS_PER_SECOND,
+        requests: Arc::default(),
+        pollers: Mutex::default(),
+        loads: Mutex::default(),
+        accounts: Mutex::default(),
+        queues: Mutex::default(),
+        clusters: Mutex::default(),
+    }
 }
 
 pub struct Live {
     clock: Clock,
     jitter: fn() -> f64,
+    looks_per_second: f64,
+    requests: Arc<Requests>,
     pollers: Mutex<HashMap<rabbitmq::Identity, Weak<rabbitmq::Poller>>>,
     loads: Mutex<HashMap<String, Weak<rabbitmq::Load>>>,
+    accounts: Mutex<HashMap<aws::Identity, Weak<sqs::Account>>>,
+    queues: Mutex<HashMap<(aws::Identity, String), Weak<sqs::Poller>>>,
+    clusters: Mutex<HashMap<kafka::Identity, Weak<kafka::Poller>>>,
 }
 
 impl fmt::Debug for Live {
@@ -35,30 +55,72 @@ impl Brokers for Live {
         match source {
             Source::RabbitMq(source) => match source.check() {
                 Ok(()) => self.rabbitmq(&source.broker).subscribe(source, wake),
-                Err(why) => {
-                    wake.notify_one();
-                    Box::new(Refused(why))
-                }
+                Err(why) => refused(why, &wake),
+            },
+            Source::Sqs(source) => match source.check() {
+                Ok(()) => self.sqs(&source).subscribe(source.dead_letter_queue, wake),
+                Err(why) => refused(why, &wake),
+            },
+            Source::Kafka(source) => match source.check() {
+                Ok(()) => self.kafka(&source.broker).subscribe(source.wanted, wake),
+                Err(why) => refused(why, &wake),
             },
         }
     }
 }
 
 impl Live {
+    /// At most so many passive declares per second on one RabbitMQ.
+    #[must_use]
+    pub fn with_looks_per_second(self, looks_per_second: f64) -> Self {
+        Self { looks_per_second, ..self }
+    }
+
+    /// What reading has cost so far.
+    pub fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    /// Seconds between two looks at a queue, on the RabbitMQ where they are most.
+    pub fn slowest_look(&self) -> f64 {
+        let loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        loads.values().filter_map(Weak::upgrade).map(|load| load.period()).fold(0.0, f64::max)
+    }
+
     /// Every identity that is read now, in the order of their addresses.
     pub fn status(&self) -> Vec<BrokerStatus> {
         let pollers = self.pollers.lock().unwrap_or_else(PoisonError::into_inner);
         let living = pollers.values().filter_map(Weak::upgrade);
         let mut status: Vec<BrokerStatus> = living.map(|poller| poller.status()).collect();
+        status.extend(sqs::status(self.accounts.lock().unwrap_or_else(PoisonError::into_inner).values()));
+        let clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
+        status.extend(clusters.values().filter_map(Weak::upgrade).map(|poller| poller.status()));
         status.sort_by(|a, b| a.address.cmp(&b.address));
         status
     }
 
     fn rabbitmq(&self, identity: &rabbitmq::Identity) -> Arc<rabbitmq::Poller> {
         let broker = identity.address().map_or_else(|_| identity.uri.clone(), |address| address.authority());
-        let load = shared(&self.loads, &broker, Arc::default);
+        let new = || Arc::new(rabbitmq::Load::new(self.looks_per_second, self.requests.clone()));
+        let load = shared(&self.loads, &broker, new);
         shared(&self.pollers, identity, || rabbitmq::Poller::start(identity, load, self.clock, self.jitter))
     }
+
+    fn kafka(&self, identity: &kafka::Identity) -> Arc<kafka::Poller> {
+        shared(&self.clusters, identity, || kafka::Poller::start(identity, self.clock, self.jitter))
+    }
+
+    fn sqs(&self, source: &sqs::Source) -> Arc<sqs::Poller> {
+        let identity = &source.broker;
+        let account = shared(&self.accounts, identity, || sqs::Account::new(identity, self.clock, self.jitter));
+        let key = (identity.clone(), source.queue.clone());
+        shared(&self.queues, &key, || sqs::Poller::start(account, &source.queue, self.clock, self.jitter))
+    }
+}
+
+fn refused(why: Unknown, wake: &Notify) -> Box<dyn Subscription> {
+    wake.notify_one();
+    Box::new(Refused(why))
 }
 
 /// The subscription to what cannot be asked for: it only says why.

@@ -10,6 +10,7 @@ pub mod publish;
 pub mod release;
 pub mod run;
 pub mod simulate;
+mod sqs;
 pub mod status;
 pub mod worker;
 

@@ -6,15 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use kube::{Client, Config};
+use kube::Config;
+use kube::client::ClientBuilder;
 use tokio::net::TcpListener;
 
 use crate::brokers;
+use crate::brokers::metrics::BrokerMetrics;
 use crate::clock::Clock;
+use crate::controller::broker::AwsPolicy;
 use crate::controller::explanations::Explanations;
 use crate::controller::world::PoolKey;
 use crate::controller::{self, Parts};
 use crate::ops::admin::Explain;
+use crate::ops::limit::AtMost;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::ops::{admin, shutdown};
@@ -37,10 +41,29 @@ pub struct Args {
     /// Address of /livez, /readyz, /metrics and /explain.
     #[arg(long, env = "AWP_ADMIN_ADDRESS", default_value = "127.0.0.1:8080", value_name = "IP:PORT", value_parser = parse_status_address)]
     admin: SocketAddr,
+
+    /// Most looks at queues per second on one RabbitMQ; with more queues than that each is looked at less often than
+    /// every second. 1000 cost the broker 2 to 4 % of a core.
+    #[arg(long, env = "AWP_RABBITMQ_LOOKS_PER_SECOND", default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    rabbitmq_looks_per_second: u32,
+
+    /// Namespace whose pools may use the operator's own AWS identity (SQS without credentials, or with
+    /// assumeRoleArn); repeat it, or separate by commas. Default: none.
+    #[arg(long, env = "AWP_AWS_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE")]
+    aws_namespaces: Vec<String>,
+
+    /// This cluster's name, the first part of the external id when the operator assumes a role:
+    /// CLUSTER/NAMESPACE/POOL.
+    #[arg(long, env = "AWP_CLUSTER_NAME", default_value = "kubernetes", value_name = "NAME")]
+    cluster_name: String,
 }
 
 /// An answer of the API server that takes longer than this is none: watches are not concerned.
 const API_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Requests to the API server at a time: more than one server can work on at once, few enough that a thousand pools
+/// that decide together open no thousand connections.
+const API_REQUESTS: usize = 16;
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = shutdown::on_signal().context("cannot listen for signals")?;
@@ -54,25 +77,33 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if namespaces.is_empty() {
         namespaces.insert(config.default_namespace.clone());
     }
-    let client = Client::try_from(config).context("the kubeconfig cannot be used")?;
+    let client = ClientBuilder::try_from(config).context("the kubeconfig cannot be used")?;
+    let client = client.with_layer(&AtMost::new(API_REQUESTS)).build();
     let listener = TcpListener::bind(args.admin)
         .await
         .with_context(|| format!("cannot listen on {}; choose another address with --admin", args.admin))?;
     let address = listener.local_addr().context("no admin address")?;
     tracing::info!(namespaces = ?namespaces, admin = %address, version = env!("CARGO_PKG_VERSION"), "operator starts");
-    let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::default());
     let explanations = Arc::new(Explanations::default());
     let clock = Clock::starting_at(SystemTime::now());
+    let readers = brokers::live(clock, rand::random::<f64>);
+    let readers = Arc::new(readers.with_looks_per_second(args.rabbitmq_looks_per_second.into()));
+    let metrics = Arc::new(Metrics::default().with_collector(BrokerMetrics(readers.clone())));
+    let readiness = Readiness::default();
     let parts = Parts {
         client,
         clock,
         jitter: rand::random::<f64>,
-        brokers: Arc::new(brokers::live(clock, rand::random::<f64>)),
+        brokers: readers,
         workers: Arc::new(HttpWorkerClient::new(clock).context("cannot make an HTTP client")?),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         explanations: explanations.clone(),
         namespaces,
+        aws: AwsPolicy {
+            namespaces: args.aws_namespaces.into_iter().filter(|name| !name.is_empty()).collect(),
+            cluster: args.cluster_name,
+        },
     };
     let explain: Explain = Arc::new(move |namespace, name| {
         let report = explanations.report(&PoolKey { namespace, name }, clock.now())?;

@@ -38,6 +38,8 @@ pub struct SecretKeys {
     pub secret: String,
     /// Key and file name. A pod does not start while one is missing.
     pub files: Vec<(String, &'static str)>,
+    /// The same for keys that may be missing.
+    pub optional: Vec<(String, &'static str)>,
 }
 
 impl SecretKeys {
@@ -47,7 +49,7 @@ impl SecretKeys {
             (login.username_key.clone(), secret_keys::USERNAME),
             (login.password_key.clone(), secret_keys::PASSWORD),
         ];
-        Self { secret: login.secret.clone(), files }
+        Self { secret: login.secret.clone(), files, optional: vec![] }
     }
 }
 
@@ -146,14 +148,26 @@ fn volumes(pool: &AgentWorkerPool, contract: &WorkerContract) -> Vec<Value> {
     let mut volumes = vec![json!({ "name": pod::CONTROL_KEYS_VOLUME, "configMap": {
             "name": owned::control_keys(&pool.name_any()), "optional": true } })];
     if let Some(keys) = &contract.credentials {
-        let items: Vec<Value> = keys.files.iter().map(|(key, path)| json!({ "key": key, "path": path })).collect();
-        volumes
-            .push(json!({ "name": pod::CREDENTIALS_VOLUME, "secret": { "secretName": keys.secret, "items": items } }));
+        volumes.push(credentials_volume(keys));
     }
     if let Some(secret) = &contract.environment.tls_secret {
         volumes.push(json!({ "name": pod::TLS_VOLUME, "secret": { "secretName": secret } }));
     }
     volumes
+}
+
+/// Only a projection can hold some keys that must and some that may be there.
+fn credentials_volume(keys: &SecretKeys) -> Value {
+    let items = |files: &[(String, &'static str)]| {
+        files.iter().map(|(key, path)| json!({ "key": key, "path": path })).collect::<Vec<_>>()
+    };
+    if keys.optional.is_empty() {
+        let secret = json!({ "secretName": keys.secret, "items": items(&keys.files) });
+        return json!({ "name": pod::CREDENTIALS_VOLUME, "secret": secret });
+    }
+    let needed = json!({ "secret": { "name": keys.secret, "items": items(&keys.files) } });
+    let optional = json!({ "secret": { "name": keys.secret, "items": items(&keys.optional), "optional": true } });
+    json!({ "name": pod::CREDENTIALS_VOLUME, "projected": { "sources": [needed, optional] } })
 }
 
 fn mounts(contract: &WorkerContract) -> Vec<Value> {

@@ -1,6 +1,6 @@
 //! A local copy of one kind of object in one namespace, kept by a watch and found by pool.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::ResourceExt;
@@ -9,7 +9,8 @@ use kube::runtime::watcher::Event;
 /// Which pool (or other group) an object belongs to; `None` = nobody's.
 pub type GroupOf<K> = fn(&K) -> Option<String>;
 
-/// Objects by name, indexed by group, so that one pool's pods are found without looking at all others'.
+/// Objects by name, indexed by group, so that one pool's pods are found without looking at all others'. In the order of
+/// their names: the same world gives the same requests in the same order.
 #[derive(Debug)]
 pub struct Cache<K> {
     group_of: GroupOf<K>,
@@ -18,16 +19,16 @@ pub struct Cache<K> {
 
 #[derive(Debug)]
 struct Inner<K> {
-    objects: HashMap<String, Arc<K>>,
-    groups: HashMap<String, BTreeSet<String>>,
+    objects: BTreeMap<String, Arc<K>>,
+    groups: BTreeMap<String, BTreeSet<String>>,
     /// A list under way; it replaces everything when complete.
-    relist: Option<HashMap<String, Arc<K>>>,
+    relist: Option<BTreeMap<String, Arc<K>>>,
     synced: bool,
 }
 
 impl<K: ResourceExt> Cache<K> {
     pub fn new(group_of: GroupOf<K>) -> Self {
-        let inner = Inner { objects: HashMap::new(), groups: HashMap::new(), relist: None, synced: false };
+        let inner = Inner { objects: BTreeMap::new(), groups: BTreeMap::new(), relist: None, synced: false };
         Self { group_of, inner: RwLock::new(inner) }
     }
 
@@ -38,7 +39,7 @@ impl<K: ResourceExt> Cache<K> {
             Event::Apply(object) => inner.insert(self.group_of, object).into_iter().collect(),
             Event::Delete(object) => inner.remove(self.group_of, &object.name_any()).into_iter().collect(),
             Event::Init => {
-                inner.relist = Some(HashMap::new());
+                inner.relist = Some(BTreeMap::new());
                 BTreeSet::new()
             }
             Event::InitApply(object) => {

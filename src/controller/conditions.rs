@@ -124,7 +124,7 @@ fn decided(decision: &Decision, plan: &Plan, seen: &Seen, memory: &mut Memory, n
             ready(&mut verdict, decision, plan);
         }
     }
-    verdict.0.push(backlog_known(reading, decision.trust));
+    verdict.0.push(backlog_known(reading, decision.trust, seen.gaps.ready.as_ref()));
     let flags = decision.flags;
     let mut when = |holds: bool, type_, message: &dyn Fn() -> String| {
         if holds {
@@ -210,10 +210,14 @@ fn ready((says, gone): &mut Verdict, decision: &Decision, plan: &Plan) {
     }
 }
 
-fn backlog_known(reading: &QueueReading, trust: Trust) -> Says {
+/// `slow`: why the fast look does not work, or is not as fast as it should be.
+fn backlog_known(reading: &QueueReading, trust: Trust, slow: Option<&Unknown>) -> Says {
     let (status, reason, message) = match (reading, trust) {
         (QueueReading::Unknown(Unknown { reason, message, .. }), _) => (Status::False, *reason, message.clone()),
-        (QueueReading::Known(_), Trust::Known) => (Status::True, reasons::READ, "the queue is read".into()),
+        (QueueReading::Known(_), Trust::Known) => match slow {
+            None => (Status::True, reasons::READ, "the queue is read".into()),
+            Some(slow) => (Status::True, slow.reason, format!("the queue is read, but: {}", slow.message)),
+        },
         (QueueReading::Known(_), _) => {
             (Status::False, "ReadingStale", "the last reading is old; the last decision holds until a new one".into())
         }

@@ -74,10 +74,7 @@ pub fn watch_secrets(context: &Context, key: &PoolKey, spec: &parsed::Pool, memo
     let named: BTreeSet<String> = broker::secrets(&spec.broker).into_iter().cloned().collect();
     memory.secrets.retain(|name, _| named.contains(name));
     for name in named {
-        memory
-            .secrets
-            .entry(name.clone())
-            .or_insert_with(|| context.world.secret(&key.namespace, &name, &context.touch));
+        memory.secrets.entry(name.clone()).or_insert_with(|| context.world.secret(&key.namespace, &name, &memory.wake));
     }
 }
 
@@ -122,8 +119,8 @@ fn target_pods(
     let selector = selector_text(&deployment.spec.as_ref()?.selector);
     if memory.target.as_ref().is_none_or(|target| target.selector != selector) {
         memory.target = Some(TargetWatches {
-            pods: context.world.pods_of_target(&key.namespace, &selector, &context.touch),
-            replica_sets: context.world.replica_sets_of_target(&key.namespace, &selector, &context.touch),
+            pods: context.world.pods_of_target(&key.namespace, &selector, &memory.wake),
+            replica_sets: context.world.replica_sets_of_target(&key.namespace, &selector, &memory.wake),
             selector: selector.clone(),
         });
     }

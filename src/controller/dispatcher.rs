@@ -1,6 +1,6 @@
 //! One task per pool: a slow API call, a hung worker or a panic of one pool delays no other.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -36,9 +36,10 @@ struct Actor {
 
 /// Starts and ends the pools' tasks and wakes them, until `stop`.
 pub async fn run(context: Arc<Context>, mut touched: UnboundedReceiver<(String, Touched)>, stop: CancellationToken) {
-    let mut actors: HashMap<PoolKey, Actor> = HashMap::new();
+    let mut actors: BTreeMap<PoolKey, Actor> = BTreeMap::new();
     loop {
         let (namespace, what) = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             touch = touched.recv() => match touch { Some(touch) => touch, None => return },
         };
@@ -52,10 +53,6 @@ pub async fn run(context: Arc<Context>, mut touched: UnboundedReceiver<(String, 
                 for key in &changed {
                     wake(&actors, key);
                 }
-            }
-            Touched::OfPools(names) if names.is_empty() => {
-                let all = actors.iter().filter(|(key, _)| key.namespace == namespace);
-                all.for_each(|(_, actor)| actor.wake.notify_one());
             }
             Touched::OfPools(names) => wake_all(&actors, &namespace, names),
             Touched::Deployments(names) => {
@@ -71,18 +68,18 @@ pub async fn run(context: Arc<Context>, mut touched: UnboundedReceiver<(String, 
 }
 
 /// Starts, wakes or ends the task of a pool, whichever its cache entry asks for.
-fn keep(context: &Arc<Context>, actors: &mut HashMap<PoolKey, Actor>, key: PoolKey) {
+fn keep(context: &Arc<Context>, actors: &mut BTreeMap<PoolKey, Actor>, key: PoolKey) {
     let pool = context.world.namespaces.get(&key.namespace).and_then(|ns| ns.pools.cache.get(&key.name));
     match pool.as_deref() {
         None => {
             if actors.remove(&key).is_some() {
-                context.metrics.forget(&key.labels());
-                context.explanations.forget(&key);
+                context.parts.metrics.forget(&key.labels());
+                context.parts.explanations.forget(&key);
             }
         }
         Some(guarded) => {
             if let Err(invalid) = &guarded.0 {
-                context.metrics.undecodable.inc();
+                context.parts.metrics.undecodable.inc();
                 tracing::error!(pool = %key, error = %invalid.error, "this pool cannot be decoded; its workers stay as they are");
             }
             actors.entry(key.clone()).or_insert_with(|| spawn(context.clone(), key)).wake.notify_one();
@@ -90,13 +87,13 @@ fn keep(context: &Arc<Context>, actors: &mut HashMap<PoolKey, Actor>, key: PoolK
     }
 }
 
-fn wake(actors: &HashMap<PoolKey, Actor>, key: &PoolKey) {
+fn wake(actors: &BTreeMap<PoolKey, Actor>, key: &PoolKey) {
     if let Some(actor) = actors.get(key) {
         actor.wake.notify_one();
     }
 }
 
-fn wake_all(actors: &HashMap<PoolKey, Actor>, namespace: &str, names: BTreeSet<String>) {
+fn wake_all(actors: &BTreeMap<PoolKey, Actor>, namespace: &str, names: BTreeSet<String>) {
     for name in names {
         wake(actors, &PoolKey { namespace: namespace.to_owned(), name });
     }
@@ -122,27 +119,27 @@ fn spawn(context: Arc<Context>, key: PoolKey) -> Actor {
 
 /// Passes over one pool, for as long as it exists.
 async fn live(context: Arc<Context>, key: PoolKey, wake: Arc<Notify>) {
-    let mut memory = Memory::new(wake.clone(), context.clock.now());
+    let mut memory = Memory::new(wake.clone(), context.parts.clock.now());
     let mut failures = 0;
     loop {
         let begun = tokio::time::Instant::now();
         let outcome = timeout(PASS_LIMIT, reconcile(&context, &key, &mut memory)).await;
-        context.metrics.reconcile_seconds.observe(begun.elapsed().as_secs_f64());
+        context.parts.metrics.reconcile_seconds.observe(begun.elapsed().as_secs_f64());
         match outcome {
             Ok(Ok(Pass { next })) => {
                 failures = 0;
-                tokio::select! { () = wake.notified() => sleep(COALESCE).await, () = sleep(next) => () }
+                tokio::select! { biased; () = wake.notified() => sleep(COALESCE).await, () = sleep(next) => () }
             }
             Ok(Err(error)) => {
-                context.metrics.errors.get_or_create(&ErrorLabels { step: error.step() }).inc();
+                context.parts.metrics.errors.get_or_create(&ErrorLabels { step: error.step() }).inc();
                 tracing::warn!(pool = %key, step = error.step(), error = %error, "pass failed, trying again");
-                sleep(backoff(failures, (context.jitter)())).await;
+                sleep(backoff(failures, (context.parts.jitter)())).await;
                 failures += 1;
             }
             Err(_) => {
-                context.metrics.errors.get_or_create(&ErrorLabels { step: "timeout" }).inc();
+                context.parts.metrics.errors.get_or_create(&ErrorLabels { step: "timeout" }).inc();
                 tracing::warn!(pool = %key, "pass gave up after {PASS_LIMIT:?}");
-                sleep(backoff(failures, (context.jitter)())).await;
+                sleep(backoff(failures, (context.parts.jitter)())).await;
                 failures += 1;
             }
         }

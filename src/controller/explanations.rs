@@ -41,11 +41,15 @@ pub enum Ended {
 
 impl Explanations {
     pub fn keep(&self, key: &PoolKey, last: Last) {
+        let last = Arc::new(last);
         let mut all = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match all.get_mut(key) {
-            Some(kept) => *kept = Arc::new(last),
-            None => _ = all.insert(key.clone(), Arc::new(last)),
-        }
+        let before = match all.get_mut(key) {
+            Some(kept) => Some(std::mem::replace(kept, last)),
+            None => all.insert(key.clone(), last),
+        };
+        // Taking the old one apart keeps no other pool waiting.
+        drop(all);
+        drop(before);
     }
 
     pub fn forget(&self, key: &PoolKey) {

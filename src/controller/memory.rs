@@ -33,11 +33,12 @@ pub struct Memory {
     pub target: Option<TargetWatches>,
     pub deployment: Option<Applied>,
     pub written: Option<Written>,
-    /// The last ConfigMap applied.
-    pub config_map: Option<Value>,
-    pub config_map_written: Option<Timestamp>,
-    /// The last status written, until the cache has it.
-    pub status: Option<AgentWorkerPoolStatus>,
+    /// What the ConfigMap was last made to say, and when.
+    pub config_map: Option<(Value, Timestamp)>,
+    /// The last status written, and the pool's version in the cache then: until that moves, the cache does not have it.
+    pub status: Option<(AgentWorkerPoolStatus, Option<String>)>,
+    /// When the API server said that this pool is gone, which the cache does not know yet.
+    pub gone: Option<Timestamp>,
     /// Since when the pool waits for something it names, by reason.
     pub waiting_since: Option<(&'static str, Timestamp)>,
     pub allowance: Allowance,
@@ -95,8 +96,8 @@ impl Memory {
             deployment: None,
             written: None,
             config_map: None,
-            config_map_written: None,
             status: None,
+            gone: None,
             waiting_since: None,
             allowance: Allowance::new(now),
             status_written: None,

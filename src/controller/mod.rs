@@ -48,6 +48,7 @@ use crate::clock::Clock;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::workers::WorkerClient;
+use broker::AwsPolicy;
 use explanations::Explanations;
 use siblings::Siblings;
 use world::{Touch, World};
@@ -68,20 +69,14 @@ pub struct Parts {
     pub explanations: Arc<Explanations>,
     /// Namespaces to watch.
     pub namespaces: BTreeSet<String>,
+    pub aws: AwsPolicy,
 }
 
 /// What every pass can use.
 pub struct Context {
-    pub client: Client,
-    pub clock: Clock,
-    pub jitter: Jitter,
-    pub brokers: Arc<dyn Brokers>,
-    pub workers: Arc<dyn WorkerClient>,
-    pub metrics: Arc<Metrics>,
-    pub explanations: Arc<Explanations>,
+    pub parts: Parts,
     pub recorder: Recorder,
     pub world: World,
-    pub touch: Touch,
     pub siblings: RwLock<Siblings>,
 }
 
@@ -94,18 +89,6 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
     });
     let world = World::watch(&parts.client, &parts.namespaces, &touch, &parts.readiness, parts.jitter);
     let recorder = Recorder::new(parts.client.clone(), Reporter { controller: "awp".into(), instance: None });
-    let context = Context {
-        client: parts.client,
-        clock: parts.clock,
-        jitter: parts.jitter,
-        brokers: parts.brokers,
-        workers: parts.workers,
-        metrics: parts.metrics,
-        explanations: parts.explanations,
-        recorder,
-        world,
-        touch,
-        siblings: RwLock::default(),
-    };
+    let context = Context { parts, recorder, world, siblings: RwLock::default() };
     dispatcher::run(Arc::new(context), touched, stop).await;
 }

@@ -58,7 +58,7 @@ pub fn observe(
     let pods: Vec<&Pod> = found.pods.iter().map(AsRef::as_ref).collect();
     if let Some(port) = plan.status_port {
         let running: Vec<&Pod> = pods.iter().copied().filter(|pod| !pods::finished(pod)).collect();
-        memory.reports.poll(&running, port, &context.workers, now);
+        memory.reports.poll(&running, port, &context.parts.workers, now);
     }
     let history = history(found);
     let current = found.pool.status.as_ref().and_then(|status| status.prefetch).unwrap_or(1);
@@ -97,7 +97,7 @@ fn subscribe<'a>(context: &Context, plan: &Plan, memory: &'a mut Memory, now: Ti
     }
     let wake = memory.wake.clone();
     memory.queue.get_or_insert_with(|| Queue {
-        subscription: context.brokers.subscribe(plan.source.clone(), wake),
+        subscription: context.parts.brokers.subscribe(plan.source.clone(), wake),
         source: plan.source.clone(),
         since: now,
         empty: None,
@@ -108,7 +108,14 @@ fn interest(plan: &Plan, workers: &[Worker], found: &Found) -> Interest {
     let working = !workers.is_empty();
     let decision = found.pool.status.as_ref().and_then(|status| status.decision.as_ref());
     let full = decision.is_some_and(|decision| decision.applied >= plan.settings.max_replicas);
-    Interest { in_flight: working, by_worker: working && plan.status_port.is_none(), relaxed: full }
+    let backlog = found.pool.status.as_ref().and_then(|status| status.backlog.as_ref());
+    let known = backlog.is_some_and(|backlog| backlog.trust.as_deref() == Some("Known"));
+    Interest {
+        in_flight: working,
+        by_worker: working && plan.status_port.is_none(),
+        relaxed: full,
+        begun: working || known,
+    }
 }
 
 /// Falling asleep is no outage: it raises no condition, no event, no write of status.

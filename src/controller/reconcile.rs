@@ -57,12 +57,15 @@ fn describe(error: &kube::Error) -> String {
 const IDLE: Duration = Duration::from_secs(15);
 /// Something is about to come (a watch's first list, a first reading).
 const SOON: Duration = Duration::from_millis(500);
+/// Seconds for which nothing is done for a pool that is gone, while the cache still has it: what is made for it would be
+/// collected at once, and made again.
+const REST: f64 = 5.0;
 /// Between two looks at a pool: never more often than a broker is read, never so rarely that a stale
 /// reading goes unnoticed.
 const NEXT: (f64, f64) = (0.25, 5.0);
 
 pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) -> Result<Pass, Error> {
-    let now = context.clock.now();
+    let now = context.parts.clock.now();
     let Some(caches) = context.world.namespaces.get(&key.namespace) else { return Ok(Pass { next: IDLE }) };
     if !caches.synced() {
         return Ok(Pass { next: SOON });
@@ -72,6 +75,9 @@ pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) ->
         // Another pool of the same name: nothing of the old one counts.
         *memory = Memory::new(memory.wake.clone(), now);
         memory.pool_uid.clone_from(&pool.metadata.uid);
+    }
+    if memory.gone.is_some_and(|at| now.since(at) < REST) {
+        return Ok(Pass { next: SOON });
     }
     let spec = match parsed::Pool::try_from(&pool.spec) {
         Ok(spec) => spec,
@@ -112,7 +118,7 @@ fn decide(
     let inputs =
         Inputs { state: before, settings: plan.settings.clone(), observation: seen.observation.clone(), at: now };
     let outcome = Ended::Decided { inputs, gaps: seen.gaps.clone(), shared_with: seen.sharing.clone() };
-    context.explanations.keep(key, Last { pool: found.pool.clone(), outcome });
+    context.parts.explanations.keep(key, Last { pool: found.pool.clone(), outcome });
     decision
 }
 
@@ -137,7 +143,7 @@ async fn conclude(
     now: Timestamp,
 ) -> Result<Pass, Error> {
     let next = next_look(&decision, plan, seen, memory, now);
-    context.metrics.record(&key.labels(), &decision);
+    context.parts.metrics.record(&key.labels(), &decision);
     tell(context, key, &decision, &outcome);
     let passed = memory.state.as_ref().map(State::passed).unwrap_or_default();
     record(&mut memory.recorded, key, &found.pool, &decision, passed, seen.observation.workers.len());
@@ -161,7 +167,7 @@ fn next_look(decision: &Decision, plan: &Plan, seen: &Seen, memory: &Memory, now
 fn tell(context: &Context, key: &PoolKey, decision: &Decision, outcome: &Outcome) {
     let Some((from, to)) = outcome.scaled else { return };
     let labels = key.labels();
-    let scaled = if to > from { &context.metrics.scaled_up } else { &context.metrics.scaled_down };
+    let scaled = if to > from { &context.parts.metrics.scaled_up } else { &context.parts.metrics.scaled_down };
     scaled.get_or_create(&labels).inc();
     tracing::info!(
         pool = %key, from, to, wanted = decision.wanted, granted = decision.granted,
@@ -181,7 +187,7 @@ async fn refuse(
     if refusal.kind == RefusalKind::Pending {
         return Ok(Pass { next: SOON });
     }
-    context.explanations.keep(key, Last { pool: pool.clone(), outcome: Ended::Refused(refusal.clone()) });
+    context.parts.explanations.keep(key, Last { pool: pool.clone(), outcome: Ended::Refused(refusal.clone()) });
     update_status::update_status(context, pool, found, News::Refused(refusal), memory, now)
         .await
         .map_err(Error::Status)?;

@@ -46,6 +46,13 @@ impl Secrets<'_> {
         text(&*self.named(name)?, name, key)
     }
 
+    /// The same, where the Secret may lack the key.
+    pub fn optional_text(&self, name: &str, key: &str) -> Result<Option<String>, Refusal> {
+        let secret = self.named(name)?;
+        let there = secret.data.as_ref().is_some_and(|data| data.contains_key(key));
+        if there { text(&secret, name, key).map(Some) } else { Ok(None) }
+    }
+
     fn named(&self, name: &str) -> Result<Arc<Secret>, Refusal> {
         match (self.look_up)(name) {
             SecretState::Found(secret) => Ok(secret),

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::Context;
-use super::broker::{self, Environment, Remedies};
+use super::broker::{self, Asker, Environment, Remedies};
 use super::build::WorkerContract;
 use super::dereference::{self, Found};
 use super::memory::Memory;
@@ -80,7 +80,8 @@ pub fn validate(
     let settings = settings(&found.pool.spec, spec, pod)?;
     let dead_letter_queue = spec.dead_letter_queue.as_deref();
     let look_up = |name: &str| dereference::secret(memory, name);
-    let reading = broker::reading(spec, Secrets { look_up: &look_up, namespace: &key.namespace })?;
+    let secrets = Secrets { look_up: &look_up, namespace: &key.namespace };
+    let reading = broker::reading(spec, &Asker { key, secrets, aws: &context.parts.aws })?;
     // Paused writes nothing, at the broker as little as here.
     let paused = settings.mode == Mode::Paused;
     Ok(Plan {
@@ -206,7 +207,7 @@ pub fn contract(spec: &parsed::Pool, environment: Environment) -> Option<WorkerC
     Some(WorkerContract {
         container: template.container.clone(),
         environment,
-        credentials: template.login.as_ref().map(|login| broker::worker_credentials(&spec.broker, login)),
+        credentials: template.login.as_ref().map(broker::worker_credentials),
         status_port: spec.status_port,
         task_timeout: duration::format(spec.task_timeout),
         drain_timeout: spec.drain_timeout,

@@ -1,16 +1,15 @@
 //! Watches that fill caches, and end when nobody holds them.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fmt::Debug;
-use std::hash::Hash;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use kube::ResourceExt;
 use kube::core::Status;
 use kube::runtime::watcher::{self, Event};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -103,28 +102,68 @@ fn is_forbidden(error: &watcher::Error) -> bool {
     answer(error).is_some_and(|status| status.code == 403)
 }
 
-/// Watches that several pools share, by what they watch: the first who asks starts one, the last who
+/// Watches that several pools share, by namespace and what they select: the first who asks starts one, the last who
 /// lets go ends it.
 #[derive(Debug)]
-pub struct Shared<Key, K> {
-    watches: Mutex<HashMap<Key, Weak<Watched<K>>>>,
+pub struct Shared<K> {
+    watches: Mutex<BTreeMap<(String, String), Sharing<K>>>,
 }
 
-impl<Key, K> Default for Shared<Key, K> {
+#[derive(Debug)]
+struct Sharing<K> {
+    watch: Weak<Watched<K>>,
+    listeners: Listeners,
+}
+
+/// Those who hold a watch: nobody else is woken by what it brings.
+#[derive(Clone, Debug, Default)]
+struct Listeners(Arc<Mutex<Vec<Weak<Notify>>>>);
+
+impl Listeners {
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Notify>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, wake: &Arc<Notify>) {
+        let mut all = self.lock();
+        all.retain(|known| known.strong_count() > 0 && known.as_ptr() != Arc::as_ptr(wake));
+        all.push(Arc::downgrade(wake));
+    }
+
+    fn wake(&self) {
+        self.lock().iter().filter_map(Weak::upgrade).for_each(|wake| wake.notify_one());
+    }
+}
+
+impl<K> Default for Shared<K> {
     fn default() -> Self {
         Self { watches: Mutex::default() }
     }
 }
 
-impl<Key: Hash + Eq + Clone + Debug, K> Shared<Key, K> {
-    pub fn get_or_start(&self, key: &Key, start: impl FnOnce() -> Watched<K>) -> Arc<Watched<K>> {
+impl<K> Shared<K> {
+    /// The watch on `(namespace, selected)`; `start` is given what is to be called on changes. `wake` is notified of
+    /// them from now on.
+    pub fn get_or_start(
+        &self,
+        (namespace, selected): (&str, &str),
+        wake: &Arc<Notify>,
+        start: impl FnOnce(Box<dyn Fn(BTreeSet<String>) + Send>) -> Watched<K>,
+    ) -> Arc<Watched<K>> {
         let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = watches.get(key).and_then(Weak::upgrade) {
+        let key = (namespace.to_owned(), selected.to_owned());
+        if let Some(sharing) = watches.get(&key)
+            && let Some(running) = sharing.watch.upgrade()
+        {
+            sharing.listeners.add(wake);
             return running;
         }
-        watches.retain(|_, watch| watch.strong_count() > 0);
-        let started = Arc::new(start());
-        watches.insert(key.clone(), Arc::downgrade(&started));
+        watches.retain(|_, sharing| sharing.watch.strong_count() > 0);
+        let listeners = Listeners::default();
+        listeners.add(wake);
+        let told = listeners.clone();
+        let started = Arc::new(start(Box::new(move |_| told.wake())));
+        watches.insert(key, Sharing { watch: Arc::downgrade(&started), listeners });
         started
     }
 }
@@ -157,5 +196,23 @@ mod tests {
         let tries = tries.load(Ordering::Relaxed);
         assert!((15..=40).contains(&tries), "{tries} tries in two minutes");
         assert!(!watched.cache.synced());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shared_watch_wakes_those_who_hold_it_and_nobody_else() {
+        let shared = Shared::default();
+        let (mine, yours, stranger) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let start = |changed| {
+            let events = stream::iter([Ok(Event::Init), Ok(Event::InitDone)]).chain(stream::pending());
+            follow("ConfigMap", events, Arc::new(Cache::new(|_: &ConfigMap| None)), || 0.5, changed)
+        };
+        let one = shared.get_or_start(("agents", "login"), &mine, start);
+        let same = shared.get_or_start(("agents", "login"), &yours, start);
+        let other = shared.get_or_start(("agents", "another"), &stranger, |_| start(Box::new(|_| ())));
+        assert!(Arc::ptr_eq(&one, &same) && !Arc::ptr_eq(&one, &other));
+        let second = Duration::from_secs(1);
+        assert!(tokio::time::timeout(second, mine.notified()).await.is_ok());
+        assert!(tokio::time::timeout(second, yours.notified()).await.is_ok());
+        assert!(tokio::time::timeout(second, stranger.notified()).await.is_err());
     }
 }

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher::{self, Config, watcher};
 use kube::{Api, Client, ResourceExt};
+use tokio::sync::Notify;
 
 use super::Jitter;
 use super::cache::Cache;
@@ -44,14 +45,18 @@ impl fmt::Display for PoolKey {
 pub type GuardedPool = DeserializeGuard<AgentWorkerPool>;
 pub type ReplicaSetMeta = PartialObjectMeta<ReplicaSet>;
 
+/// Seconds after which a watch is begun anew: one whose connection is lost without a word is noticed then, and the pools
+/// go on by old caches until then. kube's default of 290 s is long for something that reacts within one.
+const SILENCE: u32 = 60;
+
 /// All caches.
 pub struct World {
     client: Client,
     jitter: Jitter,
     pub namespaces: BTreeMap<String, Namespace>,
-    secrets: Shared<(String, String), Secret>,
-    target_pods: Shared<(String, String), Pod>,
-    target_replica_sets: Shared<(String, String), ReplicaSetMeta>,
+    secrets: Shared<Secret>,
+    target_pods: Shared<Pod>,
+    target_replica_sets: Shared<ReplicaSetMeta>,
 }
 
 /// The caches of one namespace.
@@ -113,25 +118,21 @@ impl World {
     }
 
     /// One watch per Secret that some pool names, by name: the operator's Role may then be narrowed to those names.
-    pub fn secret(&self, namespace: &str, name: &str, touch: &Touch) -> Arc<Watched<Secret>> {
-        self.secrets.get_or_start(&(namespace.into(), name.into()), || {
+    /// `wake` is told of changes.
+    pub fn secret(&self, namespace: &str, name: &str, wake: &Arc<Notify>) -> Arc<Watched<Secret>> {
+        self.secrets.get_or_start((namespace, name), wake, |changed| {
             let config = Config::default().fields(&format!("metadata.name={name}"));
             let stream = watcher(Api::<Secret>::namespaced(self.client.clone(), namespace), config);
-            let (touch, namespace) = (touch.clone(), namespace.to_owned());
-            // Which pools name it changes all the time; asking every pool of the namespace is rare and cheap.
-            let all = move |_| touch(&namespace, Touched::OfPools(BTreeSet::new()));
-            follow("Secret", stream, Arc::new(Cache::new(by_name)), self.jitter, all)
+            follow("Secret", stream, Arc::new(Cache::new(by_name)), self.jitter, changed)
         })
     }
 
     /// The pods of a `targetRef`, by its selector: they carry no label of ours.
-    pub fn pods_of_target(&self, namespace: &str, selector: &str, touch: &Touch) -> Arc<Watched<Pod>> {
-        self.target_pods.get_or_start(&(namespace.into(), selector.into()), || {
+    pub fn pods_of_target(&self, namespace: &str, selector: &str, wake: &Arc<Notify>) -> Arc<Watched<Pod>> {
+        self.target_pods.get_or_start((namespace, selector), wake, |changed| {
             let config = Config::default().labels(selector);
             let stream = slim_pods(watcher(Api::<Pod>::namespaced(self.client.clone(), namespace), config));
-            let (touch, namespace) = (touch.clone(), namespace.to_owned());
-            let all = move |_| touch(&namespace, Touched::OfPools(BTreeSet::new()));
-            follow("Pod", stream, Arc::new(Cache::new(by_name)), self.jitter, all)
+            follow("Pod", stream, Arc::new(Cache::new(by_name)), self.jitter, changed)
         })
     }
 
@@ -139,14 +140,12 @@ impl World {
         &self,
         namespace: &str,
         selector: &str,
-        touch: &Touch,
+        wake: &Arc<Notify>,
     ) -> Arc<Watched<ReplicaSetMeta>> {
-        self.target_replica_sets.get_or_start(&(namespace.into(), selector.into()), || {
+        self.target_replica_sets.get_or_start((namespace, selector), wake, |changed| {
             let config = Config::default().labels(selector);
             let stream = watcher(Api::<ReplicaSetMeta>::namespaced(self.client.clone(), namespace), config);
-            let (touch, namespace) = (touch.clone(), namespace.to_owned());
-            let all = move |_| touch(&namespace, Touched::OfPools(BTreeSet::new()));
-            follow("ReplicaSet", stream, Arc::new(Cache::new(by_name)), self.jitter, all)
+            follow("ReplicaSet", stream, Arc::new(Cache::new(by_name)), self.jitter, changed)
         })
     }
 }
@@ -154,17 +153,18 @@ impl World {
 impl Namespace {
     fn watch(client: &Client, namespace: &str, touch: &Touch, readiness: &Readiness, jitter: Jitter) -> Self {
         let watching = Watching { client, namespace, touch, readiness, jitter };
-        let labelled = Config::default().labels(labels::POOL);
+        let all = Config::default().timeout(SILENCE);
+        let labelled = all.clone().labels(labels::POOL);
         Self {
             pools: watching.start(
                 "pools",
-                watcher(watching.api::<GuardedPool>(), Config::default()),
+                watcher(watching.api::<GuardedPool>(), all.clone()),
                 by_name,
                 Touched::Pools,
             ),
             deployments: watching.start(
                 "deployments",
-                watcher(watching.api::<Deployment>(), Config::default()),
+                watcher(watching.api::<Deployment>(), all.clone()),
                 by_name,
                 Touched::Deployments,
             ),
@@ -188,7 +188,7 @@ impl Namespace {
             ),
             autoscalers: watching.start(
                 "horizontalpodautoscalers",
-                watcher(watching.api::<HorizontalPodAutoscaler>(), Config::default()),
+                watcher(watching.api::<HorizontalPodAutoscaler>(), all.clone()),
                 by_target,
                 Touched::Deployments,
             ),

@@ -154,7 +154,7 @@ pub struct Estimate {
     pub age: Option<f64>,
 }
 
-/// The start-deadline law with its numbers, in the symbols of docs/concepts.md.
+/// The start-deadline law with its numbers, in the symbols of docs/explain.md.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Law {

@@ -138,7 +138,7 @@ fn learned(page: &mut Page, report: &Report) {
     }
 }
 
-/// The terms of docs/concepts.md with their numbers.
+/// The terms of docs/explain.md with their numbers.
 fn the_law(page: &mut Page, law: &Law) {
     let (slots, n, free) = (number(law.slots), number(law.in_flight), number(law.slots - law.in_flight));
     let unsure = if law.in_flight_known { "" } else { " at most (in flight is not known)" };

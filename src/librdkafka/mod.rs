@@ -119,12 +119,15 @@ impl Connection {
         config.set("socket.keepalive.enable", "true");
         // A restarted broker is found again within seconds, by a thousand workers not all at once.
         config.set("reconnect.backoff.max.ms", "5000");
-        config.set("security.protocol", match (self.sasl.is_some(), self.encrypted()) {
-            (false, false) => "plaintext",
-            (false, true) => "ssl",
-            (true, false) => "sasl_plaintext",
-            (true, true) => "sasl_ssl",
-        });
+        config.set(
+            "security.protocol",
+            match (self.sasl.is_some(), self.encrypted()) {
+                (false, false) => "plaintext",
+                (false, true) => "ssl",
+                (true, false) => "sasl_plaintext",
+                (true, true) => "sasl_ssl",
+            },
+        );
         if let Some(sasl) = &self.sasl {
             let login = sasl.login.read()?;
             config.set("sasl.mechanism", sasl.mechanism.name());
@@ -213,7 +216,8 @@ mod tests {
         let three = [("a".to_owned(), 1), ("::1".to_owned(), 9092), ("10.0.0.1".to_owned(), 65535)];
         assert_eq!(to("a:1, [::1]:9092,10.0.0.1:65535").servers(), Ok(three.to_vec()));
         assert_eq!(to("kafka:9092").check(), Ok(()));
-        for bad in ["", "kafka", "kafka:", ":9092", "kafka:0", "kafka:99999", "kafka://kafka:9092", "a:1,", "a:1,,b:2"] {
+        for bad in ["", "kafka", "kafka:", ":9092", "kafka:0", "kafka:99999", "kafka://kafka:9092", "a:1,", "a:1,,b:2"]
+        {
             assert!(matches!(to(bad).check(), Err(Error::Bootstrap(_))), "{bad}");
         }
     }
@@ -235,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_login_and_encryption_choose_the_protocol() {
-        let protocol = |connection: &Connection| connection.config().unwrap().get("security.protocol").unwrap().to_owned();
+        let protocol =
+            |connection: &Connection| connection.config().unwrap().get("security.protocol").unwrap().to_owned();
         assert_eq!(protocol(&to("kafka:9092")), "plaintext");
         assert_eq!(protocol(&with_login(Mechanism::Plain)), "sasl_plaintext");
         if cfg!(feature = "kafka-tls") {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -108,6 +109,13 @@ impl Metrics {
         self.task_seconds.remove(pool);
         self.scaled_up.remove(pool);
         self.scaled_down.remove(pool);
+    }
+
+    /// More metrics, made at every scrape.
+    #[must_use]
+    pub fn with_collector(mut self, collector: impl Collector) -> Self {
+        self.registry.register_collector(Box::new(collector));
+        self
     }
 
     pub fn render(&self) -> String {

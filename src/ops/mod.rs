@@ -2,6 +2,7 @@
 //! readiness, shutdown.
 
 pub mod admin;
+pub mod limit;
 pub mod metrics;
 pub mod readiness;
 pub mod shutdown;

@@ -3,6 +3,7 @@
 
 pub mod kafka;
 pub mod rabbitmq;
+pub mod sqs;
 pub mod tasks;
 
 use futures::future::BoxFuture;

@@ -28,6 +28,7 @@ pub mod rabbitmq;
 pub mod settings;
 pub mod shutdown;
 mod simulate;
+pub mod sqs;
 mod status;
 mod task;
 mod work;

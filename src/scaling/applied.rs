@@ -10,6 +10,21 @@ use super::state::{Order, Remembered};
 use super::time::Timestamp;
 use super::victims::{self, Shed};
 
+/// Seconds from one worker that may be busy to the next, where SIGTERM is the drain: counts of SQS may be
+/// a minute old, and show by then what the last one left to the others.
+pub const STEP: f64 = 60.0;
+
+/// How workers may be made to go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    pub support: DrainSupport,
+    /// Seconds after which a busy worker that should go is mentioned.
+    pub timeout: f64,
+    pub may_lower: bool,
+    /// When a worker that may have been busy was last made to go.
+    pub stepped: Option<Timestamp>,
+}
+
 /// What to do to the workers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Applied {
@@ -22,22 +37,17 @@ pub(super) struct Applied {
     /// ReplicaSet's order.
     pub waiting: u32,
     pub overdue: bool,
+    /// A worker that may be busy is made to go, and finishes what it has.
+    pub stepped: bool,
 }
 
 /// Turns `plan.granted` into the one number ever written, and remembers orders given.
-pub(super) fn apply(
-    known: &mut [Remembered],
-    fleet: &Fleet<'_>,
-    plan: &Plan,
-    support: DrainSupport,
-    drain_timeout: f64,
-    may_lower: bool,
-    now: Timestamp,
-) -> Applied {
+pub(super) fn apply(known: &mut [Remembered], fleet: &Fleet<'_>, plan: &Plan, pace: Pace, now: Timestamp) -> Applied {
+    let Pace { support, timeout, may_lower, .. } = pace;
     let active = fleet.active();
     let more = plan.granted.saturating_sub(active);
     let resumed = match support {
-        DrainSupport::IdleOnly => Vec::new(),
+        DrainSupport::IdleOnly | DrainSupport::Sigterm => Vec::new(),
         DrainSupport::Protocol => fleet.resumable().into_iter().take(more as usize).collect(),
     };
     let created = more - resumed.len() as u32;
@@ -45,13 +55,18 @@ pub(super) fn apply(
         if plan.granted < active { victims::shed(fleet, &plan.spare, active - plan.granted) } else { Shed::default() };
 
     let should_go = should_go(fleet, &shed, &resumed);
-    let may_go: Vec<bool> =
+    let mut may_go: Vec<bool> =
         (0..fleet.members.len()).map(|i| should_go.contains(&i) && may_go(fleet, i, support)).collect();
+    let stepped = step(&should_go, &may_go, pace, now);
+    if let Some(index) = stepped {
+        may_go[index] = true;
+    }
     let lowered = if may_lower { lowered(fleet, &shed, &may_go) } else { 0 };
     let mut applied = Applied {
         replicas: if created > 0 { fleet.desired.saturating_add(created) } else { fleet.desired - lowered },
         resume: resumed.iter().map(|&index| fleet.workers[index].name.clone()).collect(),
         waiting: shed.count() + (should_go.len() - shed.members.len()) as u32 - lowered,
+        stepped: stepped.is_some() && lowered > shed.absent,
         ..Applied::default()
     };
     let mut orders = vec![None; fleet.members.len()];
@@ -64,17 +79,28 @@ pub(super) fn apply(
             if may_lower && !fleet.rollout {
                 applied.victims.push(fleet.workers[index].name.clone());
             }
-        } else {
+        } else if support != DrainSupport::Sigterm {
             let since = note_draining(known, fleet, index, &mut applied, now);
-            applied.overdue |= now.since(since) > drain_timeout;
+            applied.overdue |= now.since(since) > timeout;
         }
         if can_drain(fleet, index, support) {
             orders[index] = Some(Order::Drain);
             applied.drain.push(fleet.workers[index].name.clone());
         }
     }
+    keep_marks(fleet, &mut applied);
     remember_orders(known, &should_go, &orders, now);
     applied
+}
+
+/// Replicas are lowered and the ReplicaSet has not chosen yet: without its mark, it would take another than the one
+/// that was found idle.
+fn keep_marks(fleet: &Fleet<'_>, applied: &mut Applied) {
+    let chosen = fleet.with_role(Role::Leaving).map(|(index, _)| &fleet.workers[index]);
+    let marked = chosen.filter(|worker| {
+        worker.phase != WorkerPhase::Terminating && worker.deletion_cost == replica_set_order::VICTIM_COST
+    });
+    applied.victims.extend(marked.map(|worker| worker.name.clone()));
 }
 
 /// Nothing is lowered and nobody new drains; who drains already goes on.
@@ -95,6 +121,7 @@ pub(super) fn hold(
             applied.drain.push(fleet.workers[index].name.clone());
         }
     }
+    keep_marks(fleet, &mut applied);
     remember_orders(known, &draining, &orders, now);
     applied
 }
@@ -126,6 +153,16 @@ fn may_go(fleet: &Fleet<'_>, index: usize, support: DrainSupport) -> bool {
         return drained && load.held == Some(0);
     }
     load.idle
+}
+
+/// The one worker that goes though it may be busy, because its own SIGTERM handling is the drain: one at
+/// a time, none beside others that are known to be idle, and none while one is about to go.
+fn step(should_go: &[usize], may_go: &[bool], pace: Pace, now: Timestamp) -> Option<usize> {
+    let due = pace.stepped.is_none_or(|at| now.since(at) >= STEP);
+    if pace.support != DrainSupport::Sigterm || !pace.may_lower || !due || may_go.contains(&true) {
+        return None;
+    }
+    should_go.first().copied()
 }
 
 /// It understands draining, and there is something to drain.

@@ -2,7 +2,8 @@
 
 use super::decision::Bound;
 use super::fleet::{Fleet, Role};
-use super::observation::WorkerPhase;
+use super::observation::{Partitions, WorkerPhase};
+use super::partitions;
 use super::settings::Settings;
 
 /// Seconds for which a refusal is remembered after the cluster stopped to say so: refused pods that
@@ -32,6 +33,11 @@ impl Ceiling {
             Bound::SingleActiveConsumer => {
                 "the queue has a single active consumer: more workers would only wait".to_owned()
             }
+            Bound::Partitions if self.growth < self.at_most => format!(
+                "tasks are on {} of {} partitions, each of which one worker works on",
+                self.growth, self.at_most
+            ),
+            Bound::Partitions => format!("the topics have {} partitions: more workers would only wait", self.at_most),
             Bound::MaxMemory => {
                 let most = settings.max_memory.unwrap_or(0) as f64;
                 let each = settings.worker_memory.unwrap_or(0).max(1) as f64;
@@ -51,12 +57,24 @@ pub fn concurrency_left(settings: &Settings, fleet: &Fleet<'_>) -> Option<f64> {
 
 /// The hard caps, which win over `minReplicas`. A manual hold ignores what guards against the law's
 /// appetite, not what guards the cluster.
-pub fn ceilings(settings: &Settings, fleet: &Fleet<'_>, single_active: bool, refused: bool) -> Vec<Ceiling> {
-    let mut ceilings = Vec::with_capacity(4);
+pub fn ceilings(
+    settings: &Settings,
+    fleet: &Fleet<'_>,
+    single_active: bool,
+    partitions: Option<Partitions>,
+    refused: bool,
+) -> Vec<Ceiling> {
+    let mut ceilings = Vec::with_capacity(5);
     if settings.hold_replicas.is_none() {
         ceilings.push(Ceiling::of(Bound::MaxReplicas, settings.max_replicas));
         if single_active {
             ceilings.push(Ceiling::of(Bound::SingleActiveConsumer, 1));
+        }
+        if let Some(all) = partitions {
+            // Asked for whatever the queue holds.
+            let spare = settings.min_replicas.max(settings.warm_slots.div_ceil(fleet.prefetch.max(1)));
+            let growth = partitions::useful(all, spare);
+            ceilings.push(Ceiling { growth, ..Ceiling::of(Bound::Partitions, all.assignable) });
         }
     }
     ceilings.extend(memory(settings, fleet));

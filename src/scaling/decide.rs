@@ -1,18 +1,20 @@
 //! The one place of decisions: what was seen goes in, what to do comes out.
 
-use super::applied::{self, Applied};
+use super::applied::{self, Applied, Pace};
 use super::caps::{self, REFUSAL_REMEMBERED};
 use super::decision::{Bound, Decision, Estimates, Trust};
+use super::estimate::groups;
 use super::explain;
 use super::fleet::Fleet;
 use super::law::{Demand, Terms, free_slots};
 use super::learn::{booting_ages, first_task_memory, learn};
 use super::load::{FRESH, Sources};
-use super::observation::{Observation, QueueReading};
+use super::observation::{Observation, Partitions, QueueReading};
+use super::partitions;
 use super::plan::{self, Asked, Plan};
 use super::prefetch::prefetch;
 use super::record::record;
-use super::settings::{Mode, Settings};
+use super::settings::{DrainSupport, Mode, Settings};
 use super::state::{Remembered, State};
 use super::time::Timestamp;
 use super::trace::{Law, Trace};
@@ -44,6 +46,8 @@ pub(super) fn decide_telling(
 ) -> (State, Decision) {
     let mut state = state.clone();
     let now = if now.0.is_finite() && now >= state.now { now } else { state.now };
+    let observation = &*partitions::split(observation, now);
+    state.note_size(observation.replicas, now);
     let first = state.reading.is_none();
     state.now = now;
     let mut known = state.recall(&observation.workers);
@@ -65,7 +69,8 @@ pub(super) fn decide_telling(
     let trust = trust(&state, counts, now);
     state.listen(counts, trust, now);
     let last_pick_up = state.in_flight.last_pick_up();
-    let sources = Sources::new(counts, &observation.workers, last_pick_up, state.known_since, settings.reports, now);
+    let (watched, reports, fresh) = (state.known_since, settings.reports, state.counts_fresh());
+    let sources = Sources::new(counts, &observation.workers, last_pick_up, watched, reports, fresh, now);
     let fleet = Fleet::of(observation, &known, settings.drain, &sources, holding.tasks, now);
     let whole =
         state.in_flight.total(&observation.workers, settings.reports, state.started, now).map(|total| total.count);
@@ -75,38 +80,90 @@ pub(super) fn decide_telling(
         estimates,
         whole,
         trust,
-        blind: state.silence(state.told_by_worker) > FRESH && sources.blind(&observation.workers, state.started),
+        // Where SIGTERM is the drain, nobody has to be seen.
+        blind: settings.drain != DrainSupport::Sigterm
+            && state.silence(state.told_by_worker) > FRESH
+            && sources.blind(&observation.workers, state.started),
         now,
     };
 
     let refused = state.refused.is_some_and(|at| now.since(at) < REFUSAL_REMEMBERED);
     let single = counts.is_some_and(|counts| counts.single_active_consumer);
+    let partitions = counts.and_then(|counts| counts.partitions);
     if let Some(trace) = trace.as_deref_mut() {
-        trace.see(&fleet, settings, single, refused);
+        trace.see(&fleet, settings, single, partitions, refused);
     }
+    let groups = counts.filter(|counts| counts.message_groups && trust == Trust::Known).map(|_| {
+        let seen = groups::Seen {
+            waiting: state.arrivals.total() as f64,
+            in_flight: whole.map(|whole| whole as f64),
+            slots: fleet.ready_slots(),
+            present: fleet.slots(),
+            prefetch: f64::from(holding.tasks),
+        };
+        state.groups.learn(seen, now)
+    });
     let mut plan = match view.trust {
-        Trust::Known => by_law(&mut state, settings, &view, trace),
+        Trust::Known => by_law(&mut state, settings, &view, groups, trace),
         Trust::Stale | Trust::Unknown => hold(&mut state, settings, observation, &view),
     };
+    if let Some(partitions) = partitions.filter(|_| view.trust == Trust::Known) {
+        spread(&mut plan, &state, settings, &view, partitions);
+    }
+    // Whatever is hidden is done by the last worker, and shows.
+    if counts.is_some_and(|counts| counts.unsettled) && plan.granted == 0 && fleet.active() > 0 {
+        plan.set("unsettled", Bound::Unsettled, 1, || {
+            "the queue looks empty, but its counts may be a minute old: the last worker stays until that is sure"
+                .to_owned()
+        });
+    }
     if let Some(hold) = settings.hold_replicas {
         plan.hold_at(hold);
     }
     if view.trust == Trust::Known || plan.granted > fleet.active() {
-        let ceilings = caps::ceilings(settings, &fleet, single, refused);
+        let ceilings = caps::ceilings(settings, &fleet, single, partitions, refused);
         plan.cap(&ceilings, settings, &fleet, view.resumable(settings.drain));
     }
     // On a queue that is not known nothing shrinks, a manual hold included.
     if view.trust != Trust::Known && plan.granted < fleet.active() {
         plan.set("hold", Bound::Hold, fleet.active(), || "nothing shrinks while the queue is not known".to_owned());
     }
-    let applied = act(&mut known, settings, observation, &view, &plan);
+    let applied = act(&mut known, settings, observation, &view, &plan, state.stepped);
+    if applied.stepped {
+        state.stepped = Some(now);
+    }
     state.keep(&observation.workers, &known);
     let decision = record(&state, settings, &view, &holding, plan, applied, out_of_memory);
     (state, decision)
 }
 
+/// Where tasks lie in partitions: counts that divide them, and a rest after each change of size, for
+/// every change moves partitions. Waking up and falling asleep move none that anybody works on.
+fn spread(plan: &mut Plan, state: &State, settings: &Settings, view: &View<'_>, partitions: Partitions) {
+    let active = view.fleet.active();
+    if plan.granted > active {
+        let even = partitions::evenly(plan.granted, partitions);
+        plan.set("evenPartitions", plan.bound, even, || {
+            format!("{even} workers divide {} partitions more evenly", partitions.assignable)
+        });
+    }
+    let rest = partitions::rest(plan.granted > active, view.estimates.task_duration, settings.start_within);
+    let since = state.resized.map_or(f64::INFINITY, |at| view.now.since(at));
+    if active > 0 && plan.granted > 0 && since < rest {
+        plan.set("rebalance", Bound::Rebalance, active, || {
+            format!("the size changed {} ago: partitions still move", explain::seconds(since))
+        });
+    }
+}
+
 /// The law on what is known, with the window.
-fn by_law(state: &mut State, settings: &Settings, view: &View<'_>, trace: Option<&mut Trace>) -> Plan {
+fn by_law(
+    state: &mut State,
+    settings: &Settings,
+    view: &View<'_>,
+    groups: Option<f64>,
+    trace: Option<&mut Trace>,
+) -> Plan {
     let (fleet, now) = (view.fleet, view.now);
     let ready = state.arrivals.total() as f64;
     let (interval, start_within) = (state.interval(), settings.start_within);
@@ -126,7 +183,7 @@ fn by_law(state: &mut State, settings: &Settings, view: &View<'_>, trace: Option
         trace.law = Some(Law { terms, demand, ready, in_flight_known: view.whole.is_some() });
     }
 
-    let length = window::length(settings.scale_down_window, view.estimates.startup);
+    let length = window::length(settings, view.estimates.startup);
     // The size found at a start counts as a recommendation just made.
     let recommended = if view.first { demand.slots.max(terms.slots) } else { demand.slots };
     state.window.recommend(recommended, length, now);
@@ -136,6 +193,7 @@ fn by_law(state: &mut State, settings: &Settings, view: &View<'_>, trace: Option
         ready,
         window: state.window.most(),
         resumable: view.resumable(settings.drain),
+        groups,
     };
     let detail = format!(
         "{} slots: {} there, {} in flight, {} queued, {} to keep free",
@@ -168,7 +226,7 @@ fn blind(terms: &mut Terms, state: &State, fleet: &Fleet<'_>, now: Timestamp) ->
 fn hold(state: &mut State, settings: &Settings, observation: &Observation, view: &View<'_>) -> Plan {
     let (fleet, now) = (view.fleet, view.now);
     // To hold is to recommend what there is: zeros before an outage do not count after it.
-    let length = window::length(settings.scale_down_window, view.estimates.startup);
+    let length = window::length(settings, view.estimates.startup);
     state.window.recommend(fleet.slots(), length, now);
     let why = match &observation.queue {
         QueueReading::Unknown(unknown) => unknown.to_string(),
@@ -198,6 +256,7 @@ fn act(
     observation: &Observation,
     view: &View<'_>,
     plan: &Plan,
+    stepped: Option<Timestamp>,
 ) -> Applied {
     let fleet = view.fleet;
     match (settings.mode, observation.replicas) {
@@ -206,7 +265,8 @@ fn act(
         }
         (Mode::Auto, _) | (Mode::Recommend, None) => {
             let may_lower = view.trust == Trust::Known && !view.first;
-            applied::apply(known, fleet, plan, settings.drain, settings.drain_timeout, may_lower, view.now)
+            let pace = Pace { support: settings.drain, timeout: settings.drain_timeout, may_lower, stepped };
+            applied::apply(known, fleet, plan, pace, view.now)
         }
         (Mode::Recommend | Mode::Paused, replicas) => Applied { replicas: replicas.unwrap_or(0), ..Applied::default() },
     }

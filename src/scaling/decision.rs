@@ -117,6 +117,14 @@ pub enum Bound {
     MaxConcurrency,
     MaxMemory,
     SingleActiveConsumer,
+    /// Tasks of one group are worked on one by one, and there are no more groups.
+    MessageGroups,
+    /// The queue looks empty, and its counts may be a minute old.
+    Unsettled,
+    /// Each partition is worked on by one worker.
+    Partitions,
+    /// Partitions have just been moved.
+    Rebalance,
     /// The cluster refuses more pods.
     Cluster,
     ManualHold,
@@ -137,6 +145,10 @@ impl Bound {
             Self::MaxConcurrency => "MaxConcurrency",
             Self::MaxMemory => "MaxMemory",
             Self::SingleActiveConsumer => "SingleActiveConsumer",
+            Self::MessageGroups => "MessageGroups",
+            Self::Unsettled => "Unsettled",
+            Self::Partitions => "Partitions",
+            Self::Rebalance => "Rebalance",
             Self::Cluster => "Cluster",
             Self::ManualHold => "ManualHold",
             Self::Paused => "Paused",

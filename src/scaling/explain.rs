@@ -19,6 +19,8 @@ pub(super) struct Facts<'a> {
     /// Workers that should have gone by now.
     pub waiting: u32,
     pub rollout: bool,
+    /// Workers that may be busy are made to go, one at a time.
+    pub one_by_one: bool,
     pub blind: bool,
     /// Seconds the oldest task has waited, and D.
     pub oldest: Option<f64>,
@@ -119,6 +121,9 @@ fn why_waiting(line: &mut String, facts: &Facts<'_>) -> fmt::Result {
             "but no worker's load can be seen, so none is stopped; set worker.statusPort, \
                 or give the operator's broker user the tag monitoring",
         );
+    }
+    if facts.one_by_one {
+        return write!(line, "{} more leave one at a time, after their tasks", facts.waiting);
     }
     match facts.waiting {
         1 => line.write_str("1 more finishes its tasks first"),

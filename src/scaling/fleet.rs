@@ -142,6 +142,12 @@ impl<'a> Fleet<'a> {
         self.slots
     }
 
+    /// Slots of active workers that are ready.
+    pub fn ready_slots(&self) -> f64 {
+        let ready = |index: &usize| self.workers[*index].phase == WorkerPhase::Ready;
+        self.with_role(Role::Active).filter(|(index, _)| ready(index)).map(|(_, member)| f64::from(member.slots)).sum()
+    }
+
     /// n: what active workers hold. The whole queue's count less what the others hold, but never
     /// less than what active workers are seen to hold. `None` where the whole is not known.
     pub fn in_flight(&self, whole_queue: Option<u64>) -> Option<f64> {

@@ -51,9 +51,9 @@ impl InFlight {
         }
     }
 
-    /// The broker counted.
-    pub fn counted(&mut self, unacked: Counted, now: Timestamp) {
-        let fresh = now.since(unacked.at) <= FRESH;
+    /// The broker counted; `fresh` is how old its counts may be, seconds.
+    pub fn counted(&mut self, unacked: Counted, fresh: f64, now: Timestamp) {
+        let fresh = now.since(unacked.at) <= fresh;
         if fresh && self.unacked.is_none_or(|last| unacked.at >= last.at) {
             self.unacked = Some(unacked);
         }
@@ -84,11 +84,11 @@ impl InFlight {
     }
 
     /// Every source that still counts is newer than what is forgotten here.
-    pub fn forget(&mut self, now: Timestamp) {
+    pub fn forget(&mut self, fresh: f64, now: Timestamp) {
         while self.pick_ups.front().is_some_and(|pick_up| now.since(pick_up.at) > FRESH) {
             self.pick_ups.pop_front();
         }
-        self.unacked = self.unacked.filter(|unacked| now.since(unacked.at) <= FRESH);
+        self.unacked = self.unacked.filter(|unacked| now.since(unacked.at) <= fresh);
     }
 
     pub fn last_pick_up(&self) -> Option<Timestamp> {
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn the_larger_source_is_believed() {
         let mut in_flight = InFlight::default();
-        in_flight.counted(Counted { count: 5, at: Timestamp(99.0) }, Timestamp(100.0));
+        in_flight.counted(Counted { count: 5, at: Timestamp(99.0) }, FRESH, Timestamp(100.0));
         assert_eq!(total(&in_flight, &[reporting("a", 3, 100.0)], 100.0), Some(5));
         assert_eq!(total(&in_flight, &[reporting("a", 4, 100.0), reporting("b", 4, 100.0)], 100.0), Some(8));
     }
@@ -187,11 +187,11 @@ mod tests {
     fn what_left_the_queue_is_in_flight_until_a_newer_source_speaks() {
         let mut in_flight = InFlight::default();
         let at = |at| Counted { count: 1, at: Timestamp(at) };
-        in_flight.counted(at(98.0), Timestamp(100.0));
+        in_flight.counted(at(98.0), FRESH, Timestamp(100.0));
         in_flight.picked_up(2, Timestamp(100.0));
         let silent = [worker("a")];
         assert_eq!(total(&in_flight, &silent, 100.0), Some(3));
-        in_flight.counted(at(101.0), Timestamp(101.0));
+        in_flight.counted(at(101.0), FRESH, Timestamp(101.0));
         assert_eq!(total(&in_flight, &silent, 101.0), Some(1));
     }
 
@@ -210,7 +210,7 @@ mod tests {
         in_flight.settle(Some(0));
         in_flight.picked_up(16, Timestamp(100.0));
         // The broker counted the sixteen, but says that its count may be five seconds old.
-        in_flight.counted(Counted { count: 16, at: Timestamp(96.0) }, Timestamp(101.0));
+        in_flight.counted(Counted { count: 16, at: Timestamp(96.0) }, FRESH, Timestamp(101.0));
         assert_eq!(total(&in_flight, &workers, 101.0), Some(16));
     }
 
@@ -230,10 +230,10 @@ mod tests {
         let mut in_flight = InFlight::default();
         in_flight.heard(&[reporting("a", 0, 100.0), reporting("b", 0, 101.0)]);
         // A management list after a gap: dated to the safe side, and as old as that.
-        in_flight.counted(Counted { count: 2, at: Timestamp(97.0) }, Timestamp(102.0));
+        in_flight.counted(Counted { count: 2, at: Timestamp(97.0) }, FRESH, Timestamp(102.0));
         assert_eq!(total(&in_flight, &[], 102.0), Some(0));
         assert_eq!(total(&in_flight, &[reporting("a", 0, 100.0)], 102.0), Some(2), "a worker that is there may lie");
-        in_flight.counted(Counted { count: 2, at: Timestamp(103.0) }, Timestamp(108.0));
+        in_flight.counted(Counted { count: 2, at: Timestamp(103.0) }, FRESH, Timestamp(108.0));
         assert_eq!(total(&in_flight, &[], 108.0), Some(2), "somebody else's tasks");
     }
 
@@ -245,8 +245,8 @@ mod tests {
     #[test]
     fn old_counts_are_no_source() {
         let mut in_flight = InFlight::default();
-        in_flight.counted(Counted { count: 4, at: Timestamp(100.0) }, Timestamp(100.0));
-        in_flight.forget(Timestamp(116.0));
+        in_flight.counted(Counted { count: 4, at: Timestamp(100.0) }, FRESH, Timestamp(100.0));
+        in_flight.forget(FRESH, Timestamp(116.0));
         assert_eq!(in_flight.total(&[worker("a")], false, START, Timestamp(116.0)), None);
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn learn(
     observation: &Observation,
     now: Timestamp,
 ) -> bool {
-    state.in_flight.forget(now);
+    state.in_flight.forget(state.counts_fresh(), now);
     state.in_flight.heard(&observation.workers);
     let mut out_of_memory = false;
     for (worker, remembered) in observation.workers.iter().zip(known) {
@@ -134,7 +134,7 @@ fn take_reading(
         return;
     }
     if let Some(unacked) = counts.unacked.or_else(|| sum_by_worker(counts)) {
-        state.in_flight.counted(unacked, now);
+        state.in_flight.counted(unacked, state.counts_fresh(), now);
     }
     let last = state.reading;
     if let Some(last) = last {

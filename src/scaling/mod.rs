@@ -14,6 +14,7 @@
 //! | [`load`], [`fleet`] | what does a worker hold, and which can be counted on? |
 //! | [`estimate`] | λ, S, b and q, learned |
 //! | [`prefetch`] | how many tasks may one worker hold? |
+//! | [`partitions`] | what does the lag of a partitioned queue say? |
 //! | `plan`, [`window`], [`caps`] | from slots to workers: what holds the number up, what holds it down? |
 //! | `applied`, [`victims`], [`replica_set_order`] | who goes, who resumes, and whom would the cluster take? |
 //! | [`state`], `learn` | what is remembered between decisions, and how it is learned |
@@ -36,6 +37,7 @@ pub mod law;
 mod learn;
 pub mod load;
 pub mod observation;
+pub mod partitions;
 mod plan;
 pub mod prefetch;
 mod record;

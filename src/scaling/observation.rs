@@ -57,8 +57,28 @@ pub struct QueueCounts {
     pub unacked_by_worker: Option<CountedByWorker>,
     /// The broker allows one active consumer only.
     pub single_active_consumer: bool,
+    /// Nothing is seen, and not for long enough to be sure: counts of SQS are those of a minute ago at
+    /// worst. Tasks may be hidden.
+    pub unsettled: bool,
+    /// Tasks come in groups of which each is worked on by one worker at a time (SQS FIFO): slots beyond
+    /// the number of groups stay empty, however many tasks wait.
+    pub message_groups: bool,
+    /// Tasks are records of partitions (Kafka), of which each is worked on by one worker at a time, and which
+    /// stay until they are committed. Then `ready` counts what is in flight as well, and
+    /// `unacked_by_worker` all that is not committed of the worker's partitions, of which it holds as many
+    /// as it has slots: see `partitions::split`.
+    pub partitions: Option<Partitions>,
     /// Messages in the pool's dead-letter queue; `None` = not known or none configured.
     pub dead_letters: Option<u64>,
+}
+
+/// How far the work of one queue can be spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partitions {
+    /// More workers than this would only wait.
+    pub assignable: u32,
+    /// Those that have tasks, waiting or in flight.
+    pub lagging: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -34,6 +34,8 @@ pub(super) struct Asked {
     pub window: f64,
     /// Draining workers that can be resumed.
     pub resumable: u32,
+    /// Slots that message groups keep busy; `None` = tasks have none.
+    pub groups: Option<f64>,
 }
 
 impl Plan {
@@ -88,6 +90,7 @@ pub(super) fn step_name(bound: Bound) -> &'static str {
         Bound::MaxReplicas => "maxReplicas",
         Bound::MaxMemory => "maxMemory",
         Bound::SingleActiveConsumer => "singleActiveConsumer",
+        Bound::Partitions => "partitions",
         _ => "cluster",
     }
 }
@@ -108,15 +111,21 @@ pub(super) fn by_law(settings: &Settings, fleet: &Fleet<'_>, asked: &Asked, deta
         format!("the last while asked for {held} slots, they are kept for the scale-down window")
     });
 
+    if let Some(most) = asked.groups {
+        // Rounded up: a group must not wait for a slot.
+        let each = f64::from(fleet.prefetch.max(1));
+        let allowed = holding_slots(fleet, (most / each).ceil() * each - taken(fleet), asked).max(1);
+        if plan.granted > allowed {
+            plan.limited = true;
+            plan.set("messageGroups", Bound::MessageGroups, allowed, || {
+                format!("{most} slots have work: tasks of one message group are done one by one")
+            });
+        }
+    }
     if let Some(left) = caps::concurrency_left(settings, fleet) {
         let most = settings.max_concurrency.unwrap_or(u32::MAX);
-        let allowed = if left >= 0.0 {
-            active.saturating_add(within(fleet, left, asked.resumable))
-        } else {
-            active - above_concurrency(fleet, -left, asked.in_flight)
-        };
         // Rounded down, but a pool that may work at all has a worker.
-        let allowed = allowed.max(most.min(1));
+        let allowed = holding_slots(fleet, left, asked).max(most.min(1));
         if plan.granted > allowed {
             plan.limited = true;
             plan.set("maxConcurrency", Bound::MaxConcurrency, allowed, || format!("maxConcurrency is {most} tasks"));
@@ -128,6 +137,20 @@ pub(super) fn by_law(settings: &Settings, fleet: &Fleet<'_>, asked: &Asked, deta
         });
     }
     plan
+}
+
+/// Slots that are there, and what leaving workers hold.
+fn taken(fleet: &Fleet<'_>) -> f64 {
+    fleet.slots() + fleet.held_elsewhere()
+}
+
+/// Workers with `left` slots more than there are, or fewer where it is below 0.
+fn holding_slots(fleet: &Fleet<'_>, left: f64, asked: &Asked) -> u32 {
+    if left >= 0.0 {
+        fleet.active().saturating_add(within(fleet, left, asked.resumable))
+    } else {
+        fleet.active() - above_concurrency(fleet, -left, asked.in_flight)
+    }
 }
 
 /// Workers to add for `short` slots: draining ones resume first, fullest first, then new ones.

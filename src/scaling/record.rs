@@ -6,7 +6,7 @@ use super::decision::{Backlog, Bound, Decision, Flags, Step};
 use super::explain::{self, Facts};
 use super::plan::Plan;
 use super::prefetch::Holding;
-use super::settings::{Mode, Settings};
+use super::settings::{DrainSupport, Mode, Settings};
 use super::state::State;
 use super::view::View;
 use super::window;
@@ -41,7 +41,7 @@ pub(super) fn record(
         plan.steps.insert(0, Step { name: "prefetch", replicas: fleet.active(), detail });
     }
     let ready = state.reading.map_or(0, |reading| reading.ready);
-    let length = window::length(settings.scale_down_window, view.estimates.startup);
+    let length = window::length(settings, view.estimates.startup);
     let window_left = state.window.expires_in(length, view.now);
     let facts = Facts {
         ready,
@@ -53,6 +53,7 @@ pub(super) fn record(
         applied: applied.replicas,
         waiting: applied.waiting,
         rollout: fleet.rollout,
+        one_by_one: settings.drain == DrainSupport::Sigterm,
         blind: view.blind,
         oldest: state.arrivals.oldest().map(|at| view.now.since(at).max(0.0)),
         start_within: settings.start_within,

@@ -42,6 +42,10 @@ pub enum DrainSupport {
     /// `POST /drain` and `POST /resume`: a worker that should go takes no more tasks, and goes when
     /// it says that it is drained. Workers that never reported are treated as under `IdleOnly`.
     Protocol,
+    /// Nothing tells what a worker holds (SQS without a status endpoint), and a worker that gets SIGTERM
+    /// takes no more tasks, finishes those it has, and ends: replicas fall by one busy worker at a time,
+    /// and the pod's grace period is its drain.
+    Sigterm,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use super::arrivals::Arrivals;
 use super::decision::{Backlog, Estimates, Trust};
 use super::estimate::duration::TaskDuration;
+use super::estimate::groups::Groups;
 use super::estimate::memory::TaskMemory;
 use super::estimate::rate::Rate;
 use super::estimate::startup::Startup;
 use super::in_flight::InFlight;
+use super::load::FRESH;
 use super::observation::{QueueCounts, Worker};
 use super::time::Timestamp;
 use super::window::Window;
@@ -53,7 +55,13 @@ pub struct State {
     pub(super) prefetch: Option<u32>,
     /// The cluster last refused a pod then.
     pub(super) refused: Option<Timestamp>,
+    /// `spec.replicas` when it was last seen, and when it was last seen to change.
+    size: Option<u32>,
+    pub(super) resized: Option<Timestamp>,
     pub(super) learned: Learned,
+    pub(super) groups: Groups,
+    /// A worker that may have been busy was last made to go then.
+    pub(super) stepped: Option<Timestamp>,
 }
 
 /// When each estimate last learned something.
@@ -151,7 +159,11 @@ impl State {
             workers: Arc::default(),
             prefetch: None,
             refused: None,
+            size: None,
+            resized: None,
             learned: Learned::default(),
+            groups: Groups::default(),
+            stepped: None,
         }
     }
 
@@ -185,6 +197,14 @@ impl State {
         self.flow.passed
     }
 
+    /// Notes a change of `spec.replicas`; finding some at the start is none.
+    pub(super) fn note_size(&mut self, replicas: Option<u32>, now: Timestamp) {
+        if self.size.is_some() && replicas.is_some() && self.size != replicas {
+            self.resized = Some(now);
+        }
+        self.size = replicas.or(self.size);
+    }
+
     /// Notes which sources of in flight spoke.
     pub(super) fn listen(&mut self, counts: Option<&QueueCounts>, trust: Trust, now: Timestamp) {
         if trust != Trust::Known {
@@ -207,6 +227,12 @@ impl State {
     pub(super) fn interval(&self) -> f64 {
         let longest = self.intervals.iter().copied().fold(0.0, f64::max);
         if longest > 0.0 { longest.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL) } else { FIRST_INTERVAL }
+    }
+
+    /// Seconds for which a count of the broker's can be used: until it is read again, thrice over. A queue
+    /// whose looks are billed is looked at rarely.
+    pub(super) fn counts_fresh(&self) -> f64 {
+        FRESH.max(3.0 * self.interval())
     }
 
     pub(super) fn record_interval(&mut self, seconds: f64) {

@@ -4,6 +4,7 @@
 use super::caps::{self, Ceiling};
 use super::fleet::{Fleet, Member};
 use super::law::{Demand, Terms};
+use super::observation::Partitions;
 use super::settings::Settings;
 
 #[derive(Clone, Debug, Default)]
@@ -33,8 +34,15 @@ pub struct Law {
 }
 
 impl Trace {
-    pub fn see(&mut self, fleet: &Fleet<'_>, settings: &Settings, single_active: bool, refused: bool) {
-        self.ceilings = caps::ceilings(settings, fleet, single_active, refused);
+    pub fn see(
+        &mut self,
+        fleet: &Fleet<'_>,
+        settings: &Settings,
+        single_active: bool,
+        partitions: Option<Partitions>,
+        refused: bool,
+    ) {
+        self.ceilings = caps::ceilings(settings, fleet, single_active, partitions, refused);
         self.members.clone_from(&fleet.members);
         self.active = fleet.active();
         self.absent = fleet.absent;

@@ -7,10 +7,6 @@ use super::settings::DrainSupport;
 use super::state::State;
 use super::time::Timestamp;
 
-/// A reading older than this, or than three intervals, is stale, seconds.
-const STALE_AFTER: f64 = 15.0;
-const STALE_INTERVALS: f64 = 3.0;
-
 pub(super) struct View<'a> {
     pub fleet: &'a Fleet<'a>,
     pub estimates: Estimates,
@@ -28,7 +24,7 @@ impl View<'_> {
     /// Draining workers that can be resumed.
     pub fn resumable(&self, support: DrainSupport) -> u32 {
         match support {
-            DrainSupport::IdleOnly => 0,
+            DrainSupport::IdleOnly | DrainSupport::Sigterm => 0,
             DrainSupport::Protocol => self.fleet.draining(),
         }
     }
@@ -36,7 +32,7 @@ impl View<'_> {
 
 /// How much the reading can be believed.
 pub(super) fn trust(state: &State, counts: Option<&QueueCounts>, now: Timestamp) -> Trust {
-    let oldest = STALE_AFTER.max(STALE_INTERVALS * state.interval());
+    let oldest = state.counts_fresh();
     match (counts, state.reading) {
         (Some(_), Some(reading)) if now.since(reading.at) <= oldest => Trust::Known,
         (Some(_), _) => Trust::Stale,

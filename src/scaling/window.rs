@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::settings::{DrainSupport, Settings};
 use super::time::Timestamp;
 
 /// Recommendations closer together than this part of the window count as one.
@@ -11,14 +12,19 @@ const PARTS: f64 = 64.0;
 /// old) could disagree with the decision they caused.
 const SHORTEST_DEFAULT: f64 = 10.0;
 
+/// The shortest window where nothing but the queue's counts tells who is busy, seconds: those of SQS may
+/// be a minute old.
+pub const SHORTEST_BY_COUNTS: f64 = 60.0;
+
 /// The window's length: the user's, else the start-up time b.
 ///
 /// b is the break-even point of the ski-rental problem (Karlin et al., 1988): a worker kept idle
 /// for as long as it costs to start a new one wastes at most as much again as a policy that knows
 /// the future.
-pub fn length(configured: Option<f64>, startup: f64) -> f64 {
-    let configured = configured.filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
-    configured.unwrap_or_else(|| startup.max(SHORTEST_DEFAULT))
+pub fn length(settings: &Settings, startup: f64) -> f64 {
+    let configured = settings.scale_down_window.filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    let length = configured.unwrap_or_else(|| startup.max(SHORTEST_DEFAULT));
+    if settings.drain == DrainSupport::Sigterm { length.max(SHORTEST_BY_COUNTS) } else { length }
 }
 
 /// The maximum recommendation of the recent past, in slots and before any cap.
@@ -65,6 +71,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scaling::tests::fixtures::settings;
 
     #[test]
     fn the_maximum_of_the_window_holds_and_then_goes() {
@@ -98,6 +105,13 @@ mod tests {
 
     #[test]
     fn the_default_is_the_startup_time_and_at_least_ten_seconds() {
-        assert_eq!((length(None, 42.0), length(None, 3.0), length(Some(0.0), 42.0)), (42.0, 10.0, 0.0));
+        let of = |scale_down_window, startup| length(&Settings { scale_down_window, ..settings() }, startup);
+        assert_eq!((of(None, 42.0), of(None, 3.0), of(Some(0.0), 42.0)), (42.0, 10.0, 0.0));
+    }
+
+    #[test]
+    fn counts_that_may_be_a_minute_old_lengthen_it() {
+        let by_counts = Settings { drain: DrainSupport::Sigterm, scale_down_window: Some(0.0), ..settings() };
+        assert_eq!(length(&by_counts, 42.0), 60.0);
     }
 }

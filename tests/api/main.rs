@@ -70,6 +70,6 @@ async fn succeed(cluster: &ControlPlane, args: &[&str], stdin: &str) -> String {
 
 async fn fail(cluster: &ControlPlane, args: &[&str], stdin: &str) -> String {
     let output = kubectl(cluster, args, stdin).await;
-    assert!(!output.status.success(), "kubectl {} succeeded: {}", args.join(" "), says(&output));
+    assert!(!output.status.success(), "kubectl {} succeeded: {}\n{stdin}", args.join(" "), says(&output));
     says(&output)
 }

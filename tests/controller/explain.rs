@@ -1,28 +1,16 @@
 //! `awp explain` and `awp status`, as people call them.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
-use tokio::process::Command;
 
-use crate::stage::{PASSWORD, Stage};
-
-/// stdout and stderr of `awp …`, which must succeed.
-async fn awp(kubeconfig: &Path, args: &[&str]) -> (String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_awp"));
-    let answer = command.args(args).env("KUBECONFIG", kubeconfig).env_remove("AWP_OPERATOR").output().await.unwrap();
-    let (out, err) = (String::from_utf8(answer.stdout).unwrap(), String::from_utf8(answer.stderr).unwrap());
-    assert!(answer.status.success(), "awp {args:?}: {err}");
-    assert!(!out.contains(PASSWORD) && !err.contains(PASSWORD), "{out}{err}");
-    (out, err)
-}
+use crate::cli::succeeds;
+use crate::stage::Stage;
 
 impl Stage<'_> {
     /// `awp explain POOL`, asked of this stage's operator.
     async fn explained(&self, pool: &str, output: &str) -> String {
         let url = self.operator.admin_url();
         let args = ["explain", pool, "-n", &self.namespace, "--operator", &url, "-o", output];
-        awp(self.cluster.kubeconfig(), &args).await.0
+        succeeds(self.cluster.kubeconfig(), &args).await
     }
 
     async fn explanation(&self, pool: &str) -> Value {
@@ -65,9 +53,9 @@ async fn the_operator_explains_its_last_decision_and_what_would_change_it_comes_
     stage.apply(&stage.pool("capped").scaling("maxMemory", tried["value"].clone())).await;
     stage.replicas("capped", i32::try_from(promised).unwrap()).await;
 
-    let (table, _) = awp(stage.cluster.kubeconfig(), &["status", "-n", &stage.namespace]).await;
+    let table = succeeds(stage.cluster.kubeconfig(), &["status", "-n", &stage.namespace]).await;
     assert!(table.lines().nth(1).unwrap().split_whitespace().take(2).eq(["capped", "40"]), "{table}");
-    let (rows, _) = awp(stage.cluster.kubeconfig(), &["status", "-A", "-o", "json"]).await;
+    let rows = succeeds(stage.cluster.kubeconfig(), &["status", "-A", "-o", "json"]).await;
     let rows: Value = serde_json::from_str(&rows).unwrap();
     let row = rows.as_array().unwrap().iter().find(|row| row["namespace"] == json!(stage.namespace)).unwrap();
     assert_eq!((&row["pool"], &row["queued"], &row["backlog"]), (&json!("capped"), &json!(40), &json!("Known")));
@@ -109,7 +97,7 @@ async fn where_the_operator_cannot_be_asked_the_status_has_to_do_and_the_reason_
     let args = ["explain", "research", "-n", &stage.namespace];
 
     // Nobody is there, and this user may look nowhere else.
-    let (text, _) = awp(&viewer, &args).await;
+    let text = succeeds(&viewer, &args).await;
     assert!(text.contains("no worker needed") && text.contains("you may not list Services or pods"), "{text}");
 
     // It is there, and the user may not ask it.
@@ -120,13 +108,13 @@ async fn where_the_operator_cannot_be_asked_the_status_has_to_do_and_the_reason_
             (phase == "Running").then_some(())
         })
         .await;
-    let (text, _) = awp(&viewer, &args).await;
+    let text = succeeds(&viewer, &args).await;
     let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("you may not get pods/proxy in namespace"), "{text}");
     assert!(said.contains("kubectl port-forward with --operator"), "{text}");
 
     // An address where nothing listens.
-    let (text, _) = awp(&viewer, &[&args[..], &["--operator", "http://127.0.0.1:1"]].concat()).await;
+    let text = succeeds(&viewer, &[&args[..], &["--operator", "http://127.0.0.1:1"]].concat()).await;
     assert!(text.contains("no answer from the operator at http://127.0.0.1:1: nothing listens there"), "{text}");
 }
 

@@ -7,6 +7,9 @@
 mod api_server;
 mod autoscalers;
 mod bounds;
+mod check;
+mod cli;
+mod declare;
 mod explain;
 mod look;
 mod modes;
@@ -16,6 +19,7 @@ mod outages;
 mod owned;
 mod pool;
 mod quiet;
+mod record;
 mod refusals;
 mod restarts;
 mod shrink;

@@ -13,7 +13,8 @@ pub struct Block {
 }
 
 pub fn documents() -> Vec<PathBuf> {
-    let docs = std::fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
+    let folders = ["docs", "docs/brokers"].map(|folder| std::fs::read_dir(folder).unwrap());
+    let docs = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = docs.chain(["README.md", "CONTRIBUTING.md"].map(PathBuf::from)).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "md"));
     files.sort();

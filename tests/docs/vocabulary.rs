@@ -66,7 +66,8 @@ fn every_reason_in_the_conditions_is_explained() {
 
 #[test]
 fn every_reason_of_a_broker_is_explained() {
-    let source = read(Path::new("src/brokers/rabbitmq/errors.rs"));
+    let files = ["src/brokers/rabbitmq/errors.rs", "src/brokers/sqs/errors.rs"];
+    let source: String = files.iter().map(|file| read(Path::new(file))).collect();
     let functions = ["transient(", "misconfigured(", "doubtful("];
     let calls = functions.iter().flat_map(|function| source.split(function).skip(1));
     let reasons = calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next());
@@ -88,6 +89,14 @@ fn every_metric_is_explained() {
         format!("awp_{name}{}", if counter { "_total" } else { "" })
     });
     explained_in("docs/operations.md", names.collect());
+
+    let readers = read(Path::new("src/brokers/metrics.rs"));
+    let literals = readers.split('"').skip(1).step_by(2).filter(|text| text.starts_with("broker_"));
+    let counted = |name: &str| if name == "broker_requests" { "_total" } else { "" };
+    for name in literals {
+        let name = format!("awp_{name}{}", counted(name));
+        assert!(read(Path::new("docs/operations.md")).contains(&format!("`{name}`")), "`{name}` is not explained");
+    }
 }
 
 #[test]

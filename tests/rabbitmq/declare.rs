@@ -9,7 +9,7 @@ use awp::scaling::observation::{ErrorClass, Unknown};
 use awp_testbed::rabbitmq::User;
 use awp_testbed::{RabbitMq, rabbitmq};
 use lapin::ExchangeKind;
-use lapin::options::{BasicPublishOptions, ExchangeDeclareOptions};
+use lapin::options::ExchangeDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -76,13 +76,7 @@ async fn topology(server: &RabbitMq, vhost: &str) -> Value {
 }
 
 async fn publish(server: &RabbitMq, vhost: &str, exchange: &str, key: &str) {
-    let connection = server.connect(vhost).await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    channel.confirm_select(Default::default()).await.unwrap();
-    let sent = channel.basic_publish(exchange.into(), key.into(), options, b"{}", Default::default()).await.unwrap();
-    assert!(sent.await.unwrap().take_message().is_none(), "{exchange} {key} is unroutable");
-    connection.close(200, "done".into()).await.unwrap();
+    server.publish_to(vhost, exchange, key, tasks(1)).await.unwrap();
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not as it should be fails the test")]
 
+mod check;
+mod cluster;
 mod connections;
+mod cost;
 mod counts;
 mod dead_letters;
 mod declare;

@@ -71,7 +71,7 @@ async fn a_name_that_amqp_cannot_carry_is_refused_and_harms_nobody() {
 }
 
 /// Classic queues `queue-N` with N mod 3 messages each.
-async fn declare(server: &awp_testbed::RabbitMq, vhost: &str, count: usize) {
+pub async fn declare(server: &awp_testbed::RabbitMq, vhost: &str, count: usize) {
     let connection = server.connect(vhost).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     for number in 0..count {

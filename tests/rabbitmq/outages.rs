@@ -162,14 +162,14 @@ async fn closed_port() -> u16 {
 }
 
 /// Accepts connections and never says a word.
-struct BlackHole {
+pub struct BlackHole {
     port: u16,
     closed: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl BlackHole {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let closed = Arc::new(AtomicUsize::new(0));
@@ -193,7 +193,7 @@ impl BlackHole {
         Self { port, closed, task }
     }
 
-    fn uri(&self, scheme: &str) -> String {
+    pub fn uri(&self, scheme: &str) -> String {
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 }

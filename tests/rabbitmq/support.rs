@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 /// Longer than anything here can take on any machine that is not stuck.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-pub const BUSY: Interest = Interest { in_flight: true, by_worker: false, relaxed: false };
-pub const BY_WORKER: Interest = Interest { in_flight: true, by_worker: true, relaxed: false };
+pub const BUSY: Interest = Interest { in_flight: true, by_worker: false, relaxed: false, begun: true };
+pub const BY_WORKER: Interest = Interest { in_flight: true, by_worker: true, relaxed: false, begun: true };
 
 pub fn readers() -> Live {
     awp::brokers::live(Clock::starting_at(SystemTime::now()), rand::random::<f64>)

@@ -107,10 +107,7 @@ impl Bench {
     }
 
     pub fn spawn(&self, mut command: Command) -> Worker {
-        command
-            .env("AWP_TOPICS", &self.topic)
-            .env("AWP_GROUP", &self.group)
-            .env("AWP_DEAD_LETTER", self.failed());
+        command.env("AWP_TOPICS", &self.topic).env("AWP_GROUP", &self.group).env("AWP_DEAD_LETTER", self.failed());
         Worker::spawn(command)
     }
 

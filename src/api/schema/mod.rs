@@ -90,18 +90,12 @@ pub fn quantity(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "maxLength": 32, "x-kubernetes-validations": rules::quantity() })
 }
 
-/// The schema of a broker that cannot be read yet: anything may stand in it, so that the pool is
-/// refused for naming it and not for one of its fields.
-pub fn unreadable(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::defaults;
     use crate::api::names::secret_keys;
-    use crate::api::spec::{Mode, QueueType};
+    use crate::api::spec::{Isolation, Mode, OffsetReset, QueueType};
 
     fn walk(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
         visit(path, schema);
@@ -147,6 +141,14 @@ mod tests {
             ("spec.broker.rabbitmq.credentials.secretRef.usernameKey", secret_keys::USERNAME.to_owned()),
             ("spec.broker.rabbitmq.credentials.secretRef.passwordKey", secret_keys::PASSWORD.to_owned()),
             ("spec.broker.rabbitmq.declare.type", format!("{:?}", QueueType::default())),
+            ("spec.broker.sqs.credentials.secretRef.accessKeyIdKey", secret_keys::AWS_ACCESS_KEY_ID.to_owned()),
+            ("spec.broker.sqs.credentials.secretRef.secretAccessKeyKey", secret_keys::AWS_SECRET_ACCESS_KEY.to_owned()),
+            ("spec.broker.sqs.credentials.secretRef.sessionTokenKey", secret_keys::AWS_SESSION_TOKEN.to_owned()),
+            ("spec.broker.kafka.groupType", "Consumer".to_owned()),
+            ("spec.broker.kafka.offsetReset", format!("{:?}", OffsetReset::default())),
+            ("spec.broker.kafka.isolation", format!("{:?}", Isolation::default())),
+            ("spec.broker.kafka.sasl.secretRef.usernameKey", secret_keys::USERNAME.to_owned()),
+            ("spec.broker.kafka.sasl.secretRef.passwordKey", secret_keys::PASSWORD.to_owned()),
             ("spec.drain.timeout", defaults::DRAIN_TIMEOUT.to_owned()),
             ("spec.prefetch.auto.baseMemory", defaults::BASE_MEMORY.to_owned()),
             ("spec.prefetch.auto.headroomPercent", defaults::HEADROOM_PERCENT.to_string()),
@@ -170,13 +172,14 @@ mod tests {
     #[test]
     fn every_optional_setting_says_what_its_absence_means() {
         // Members of a one-of, and what has no meaning when absent.
-        const NOT_SETTINGS: [&str; 9] = [
+        const NOT_SETTINGS: [&str; 10] = [
             ".spec.broker.kafka",
             ".spec.broker.rabbitmq",
             ".spec.broker.rabbitmq.credentials",
             ".spec.broker.rabbitmq.managementUri",
             ".spec.broker.rabbitmq.tls",
             ".spec.broker.sqs",
+            ".spec.broker.sqs.assumeRoleArn",
             ".spec.prefetch.fixed",
             ".spec.worker.targetRef",
             ".spec.worker.template",

@@ -8,6 +8,9 @@
 //!   evaluate is reported in the API server's words instead of ours.
 //! * The functions used are those of Kubernetes 1.30.
 
+pub mod kafka;
+pub mod sqs;
+
 use kube::core::{Reason, Rule};
 
 use crate::api::{defaults, duration, names, uri};
@@ -75,6 +78,35 @@ pub fn spec() -> Vec<Rule> {
         )
         .field_path(".deadLetter.queue"),
         forbidden(
+            "!has(self.deadLetter) || !has(self.deadLetter.queue) || !has(self.broker.sqs) || \
+             (self.deadLetter.queue.startsWith('http') && !self.deadLetter.queue.contains('@') && \
+             self.deadLetter.queue != self.broker.sqs.queueUrl)",
+            "with sqs write the URL of another queue than the pool's own, without credentials",
+        )
+        .field_path(".deadLetter.queue"),
+        forbidden(
+            "!has(self.deadLetter) || !has(self.deadLetter.queue) || !has(self.broker.kafka) || \
+             (self.deadLetter.queue.matches('^[a-zA-Z0-9._-]{1,249}$') && \
+             !self.broker.kafka.topics.exists(topic, topic == self.deadLetter.queue))",
+            "with kafka write the name of another topic than the pool's own",
+        )
+        .field_path(".deadLetter.queue"),
+        forbidden(
+            "!has(self.broker.kafka) || !has(self.broker.kafka.startFrom) || !has(self.scaling) || \
+             ((!has(self.scaling.minReplicas) || self.scaling.minReplicas == 0) && !has(self.scaling.fallback))",
+            "with broker.kafka.startFrom leave out minReplicas and fallback: no worker may start before the group's \
+             offsets are set",
+        )
+        .field_path(".scaling"),
+        forbidden(
+            "!has(self.broker.sqs) || !has(self.worker.credentials) || \
+             !(has(self.worker.credentials.secretRef.usernameKey) || \
+             has(self.worker.credentials.secretRef.passwordKey))",
+            "with sqs write the Secret's name alone: it has the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for \
+             temporary ones, AWS_SESSION_TOKEN",
+        )
+        .field_path(".worker.credentials.secretRef"),
+        forbidden(
             "!has(self.deadLetter) || !has(self.deadLetter.queue) || !has(self.broker.rabbitmq) || \
              !has(self.broker.rabbitmq.declare)",
             "name it in broker.rabbitmq.declare.deadLetter.queue instead: with declare, that says where dead letters go",
@@ -84,15 +116,10 @@ pub fn spec() -> Vec<Rule> {
 }
 
 pub fn broker() -> Vec<Rule> {
-    vec![
-        forbidden(
-            "[has(self.rabbitmq), has(self.sqs), has(self.kafka)].exists_one(member, member)",
-            "write exactly one of rabbitmq, sqs and kafka",
-        ),
-        forbidden("!has(self.sqs)", "write rabbitmq instead: this version cannot read SQS yet").field_path(".sqs"),
-        forbidden("!has(self.kafka)", "write rabbitmq instead: this version cannot read Kafka yet")
-            .field_path(".kafka"),
-    ]
+    vec![forbidden(
+        "[has(self.rabbitmq), has(self.sqs), has(self.kafka)].exists_one(member, member)",
+        "write exactly one of rabbitmq, sqs and kafka",
+    )]
 }
 
 /// About addresses, which may hold credentials: no rule on the strings themselves.

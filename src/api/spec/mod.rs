@@ -11,7 +11,8 @@ mod scaling;
 mod worker;
 
 pub use broker::{
-    Binding, Broker, Credentials, Declare, DeclaredDeadLetter, QueueType, RabbitMq, SecretRef, Tls, TlsSecretRef,
+    AwsCredentials, AwsSecretRef, Binding, Broker, Credentials, Declare, DeclaredDeadLetter, GroupType, Isolation,
+    Kafka, KafkaTls, Mechanism, OffsetReset, QueueType, RabbitMq, Sasl, SecretRef, Sqs, StartFrom, Tls, TlsSecretRef,
 };
 pub use scaling::{AutoPrefetch, DeadLetter, Drain, Fallback, Mode, Prefetch, Scaling};
 pub use worker::{TargetRef, Worker};
@@ -45,7 +46,7 @@ use super::status::AgentWorkerPoolStatus;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::spec()))]
 pub struct AgentWorkerPoolSpec {
-    /// Where the tasks wait. Exactly one member: rabbitmq (sqs and kafka cannot be read yet).
+    /// Where the tasks wait. Exactly one member: rabbitmq or sqs (kafka cannot be read yet).
     pub broker: Broker,
     /// Who does the tasks: exactly one of template and targetRef. A pool cannot change from one to
     /// the other.

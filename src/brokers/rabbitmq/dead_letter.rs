@@ -134,6 +134,7 @@ mod tests {
         pairs
             .iter()
             .map(|(key, queue)| Binding {
+                source: "dlx".to_owned(),
                 destination: (*queue).to_owned(),
                 destination_type: "queue".to_owned(),
                 routing_key: (*key).to_owned(),

@@ -3,6 +3,8 @@
 //! Reasons are static; messages say what failed and what to do, and hold names the user gave,
 //! never a secret and never a byte that a server sent.
 
+use std::fmt::Write;
+
 use crate::amqp::{self, AddressError, LONGEST_NAME};
 use crate::net::tls::TlsInvalid;
 use crate::scaling::observation::{ErrorClass, Unknown};
@@ -193,6 +195,28 @@ pub fn publishers_blocked() -> Unknown {
          disk on the broker"
             .to_owned(),
     )
+}
+
+/// Seconds between two looks that nobody needs to be told of.
+const USUAL: f64 = 2.0;
+
+/// A broker with more queues than its budget allows to look at every second or two.
+pub fn slowed(period: f64) -> Option<Unknown> {
+    (period > USUAL).then(|| Unknown {
+        class: ErrorClass::Transient,
+        reason: "ReadingSlowed",
+        message: format!(
+            "each queue of this broker is looked at every {} s only, because there are so many: raise awp run's \
+             --rabbitmq-looks-per-second, or put pools on another broker",
+            period.ceil()
+        ),
+    })
+}
+
+/// What the pool's condition says of a breaker that is open.
+pub fn retried(mut why: Unknown, seconds: f64) -> Unknown {
+    let _ = write!(why.message, "; tried again every {seconds} s at the latest");
+    why
 }
 
 // Declaring.

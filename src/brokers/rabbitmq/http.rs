@@ -4,6 +4,7 @@
 //! the environment (`HTTPS_PROXY` on the operator is for the API server; a broker's login does
 //! not go through it), and no byte of an answer's body in any error.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -11,6 +12,8 @@ use serde::de::DeserializeOwned;
 
 use super::errors;
 use super::identity::Identity;
+use super::load::Load;
+use crate::clock::Clock;
 use crate::net::{addresses, tls};
 use crate::scaling::observation::Unknown;
 
@@ -37,6 +40,8 @@ pub struct Http {
     preferred: usize,
     username: String,
     password: String,
+    /// Whose turns are awaited; `None` for a single question of a person.
+    budget: Option<(Arc<Load>, Clock)>,
 }
 
 /// A request that ended without the answer wanted.
@@ -62,6 +67,7 @@ impl Failure {
             Self::Forbidden => errors::vhost_forbidden(user, vhost),
             Self::Missing => errors::vhost_hidden(user, vhost),
             Self::StatisticsOff => errors::statistics_disabled(),
+            Self::Status(503) => errors::management_unreachable(address, "it says that it is not available now"),
             Self::Status(_) => errors::not_management(address),
         }
     }
@@ -93,7 +99,14 @@ impl Http {
             preferred: 0,
             username: identity.username.clone(),
             password: identity.password.clone(),
+            budget: None,
         })
+    }
+
+    /// Every request waits for its turn.
+    #[must_use]
+    pub fn within(self, load: Arc<Load>, clock: Clock) -> Self {
+        Self { budget: Some((load, clock)), ..self }
     }
 
     /// The URL in use, for messages.
@@ -131,6 +144,9 @@ impl Http {
     }
 
     async fn get_from(&self, base: &str, path: &str) -> Result<Vec<u8>, Failure> {
+        if let Some((load, clock)) = &self.budget {
+            load.turn_to_ask(*clock).await;
+        }
         let request = self.client.get(format!("{base}{path}")).basic_auth(&self.username, Some(&self.password));
         let response = request.send().await.map_err(|error| Failure::Broker(unreachable(base, &error)))?;
         let status = response.status().as_u16();

@@ -5,29 +5,26 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::errors;
 use super::identity::Identity;
 use super::link::{Answer, Link};
-use super::poller::Load;
 use super::watch::Watch;
 use super::watched::Lane;
 use crate::brokers::backoff::Backoff;
-use crate::scaling::observation::Unknown;
+use crate::scaling::observation::{Counted, Unknown};
 use crate::scaling::time::Timestamp;
 
-/// Seconds between two looks at a queue on a broker with few pools.
-const PERIOD: f64 = 1.0;
+/// Seconds. Queues that are due this soon go into the same batch.
+const SOON: f64 = 0.1;
 
-/// Declares per second that all pools on one broker may cost: 0.04 ms of its CPU each, pipelined.
-const PER_SECOND: f64 = 1000.0;
+/// Seconds after which a lane without work looks for some: a queue may change lanes.
+const IDLE: f64 = 1.0;
 
 /// How much slower a queue is looked at when no pool on it can grow.
 const RELAXED: f64 = 5.0;
 
 /// Seconds between two looks at a doubtful queue: soon enough to see one that is created.
 const DOUBTFUL_PERIOD: f64 = 3.0;
-
-/// Declares sent before the first answer is awaited: bounds what one refusal makes us send again.
-const PIPELINE: usize = 500;
 
 /// After a refusal, until a batch passes: with many missing queues every batch is cut short.
 const SHORT_PIPELINE: usize = 32;
@@ -41,7 +38,7 @@ const SLOW: Duration = Duration::from_millis(150);
 const RETRY: (f64, f64) = (0.5, 15.0);
 
 /// Connects, looks, and connects again, until cancelled.
-pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -> f64, end: &CancellationToken) {
+pub async fn run(watch: &Watch, identity: &Identity, jitter: fn() -> f64, end: &CancellationToken) {
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
     loop {
         let started = watch.clock.now();
@@ -54,7 +51,7 @@ pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -
             Ok(link) => {
                 watch.set_broken(None);
                 watch.connected.notify_one();
-                let lanes = Lanes { watch, link: &link, load, jitter };
+                let lanes = Lanes { watch, link: &link, jitter };
                 let why = tokio::select! {
                     why = lanes.run(Lane::Main) => Some(why),
                     why = lanes.run(Lane::Doubtful) => Some(why),
@@ -71,7 +68,7 @@ pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -
         backoff.failed(watch.clock.now(), jitter());
         let seconds = backoff.wait(watch.clock.now());
         tracing::warn!(broker = identity.uri, reason = why.reason, retry_seconds = seconds, "{}", why.message);
-        watch.set_broken(Some(&why));
+        watch.set_broken(Some(&errors::retried(why, RETRY.1)));
         tokio::select! {
             () = sleep(Duration::from_secs_f64(seconds)) => {}
             () = end.cancelled() => return,
@@ -82,7 +79,6 @@ pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -
 struct Lanes<'a> {
     watch: &'a Watch,
     link: &'a Link,
-    load: &'a Load,
     jitter: fn() -> f64,
 }
 
@@ -92,7 +88,12 @@ impl Lanes<'_> {
         let mut channel = None;
         loop {
             // Queues due almost now go into the same batch.
-            let due = self.watch.due(lane, PERIOD / 10.0);
+            let due = self.watch.due(lane, SOON);
+            if lane == Lane::Doubtful
+                && let Err(why) = self.look_at_dead_letters(&mut channel).await
+            {
+                return why;
+            }
             if due.is_empty() {
                 self.wait(lane).await;
             } else if let Err(why) = self.look(lane, &due, &mut channel).await {
@@ -102,8 +103,7 @@ impl Lanes<'_> {
     }
 
     async fn wait(&self, lane: Lane) {
-        // At most one period: a queue may change lanes.
-        let seconds = self.watch.next_due(lane).unwrap_or(PERIOD).min(PERIOD);
+        let seconds = self.watch.next_due(lane).unwrap_or(IDLE).min(IDLE);
         let period = Duration::from_secs_f64(seconds);
         match lane {
             Lane::Main => {
@@ -115,8 +115,7 @@ impl Lanes<'_> {
 
     /// Looks at all of `queues`; what a refusal swallowed is sent again.
     async fn look(&self, lane: Lane, queues: &[String], channel: &mut Option<lapin::Channel>) -> Result<(), Unknown> {
-        let most = if lane == Lane::Main { PIPELINE } else { 1 };
-        let spread = 0.9 + (self.jitter)() * 0.2;
+        let most = if lane == Lane::Main { self.watch.load.batch() } else { 1 };
         let mut pipeline = most;
         let mut rest = queues;
         let started = self.watch.clock.now();
@@ -126,6 +125,7 @@ impl Lanes<'_> {
                 None => self.link.channel().await?,
             };
             let batch = &rest[..rest.len().min(pipeline)];
+            self.watch.load.turn_to_look(batch.len(), self.watch.clock).await;
             let asked = self.watch.clock.now();
             let found = self.link.look(&open, batch).await?;
             rest = &rest[found.answers.len()..];
@@ -136,7 +136,7 @@ impl Lanes<'_> {
                 *channel = Some(open);
             }
             for (queue, (answer, waited)) in batch.iter().zip(found.answers) {
-                self.take(queue, answer, waited, asked, spread);
+                self.take(queue, answer, waited, asked);
             }
         }
         let seconds = self.watch.clock.now().since(started);
@@ -144,8 +144,33 @@ impl Lanes<'_> {
         Ok(())
     }
 
-    fn take(&self, queue: &str, answer: Answer, waited: Duration, asked: Timestamp, spread: f64) {
-        let busy = (self.load.queues() / PER_SECOND).max(PERIOD);
+    /// Where no list is read that would tell.
+    async fn look_at_dead_letters(&self, channel: &mut Option<lapin::Channel>) -> Result<(), Unknown> {
+        for queue in self.watch.due_depths() {
+            let open = match channel.take() {
+                Some(open) => open,
+                None => self.link.channel().await?,
+            };
+            self.watch.load.turn_to_look(1, self.watch.clock).await;
+            let asked = self.watch.clock.now();
+            let found = self.link.look(&open, std::slice::from_ref(&queue)).await?;
+            if !found.channel_closed {
+                *channel = Some(open);
+            }
+            let depth = match found.answers.first() {
+                // Its consumers take letters out one by one: what they hold makes no difference to people.
+                Some((Answer::Counts { ready, .. }, _)) => Some(Counted { count: *ready, at: asked }),
+                _ => None,
+            };
+            self.watch.set_depth(queue, depth);
+        }
+        Ok(())
+    }
+
+    fn take(&self, queue: &str, answer: Answer, waited: Duration, asked: Timestamp) {
+        let period = self.watch.load.period();
+        // Each by itself: queues that were looked at together drift apart, and the broker's load is even.
+        let spread = 0.9 + (self.jitter)() * 0.2;
         self.watch.update_queue(queue, |watched, workers| {
             watched.lane = match answer {
                 Answer::Counts { ready, consumers } => {
@@ -158,9 +183,9 @@ impl Lanes<'_> {
                 }
             };
             let period = match watched.lane {
-                Lane::Doubtful => busy.max(DOUBTFUL_PERIOD),
-                Lane::Main if watched.is_relaxed() => busy * RELAXED,
-                Lane::Main => busy,
+                Lane::Doubtful => period.max(DOUBTFUL_PERIOD),
+                Lane::Main if watched.is_relaxed() => period * RELAXED,
+                Lane::Main => period,
             };
             watched.due = asked.plus(period * spread);
         });

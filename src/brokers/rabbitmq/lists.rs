@@ -16,6 +16,9 @@ pub const QUEUE_COUNTS: &str = "disable_stats=true&enable_queue_totals=true\
 pub const QUEUE_SETTINGS: &str = "disable_stats=true&enable_queue_totals=true\
     &columns=name,type,state,members,online,messages_ready,messages_unacknowledged,arguments,policy,operator_policy";
 
+pub const EXCHANGES: &str = "disable_stats=true&columns=name,type";
+pub const BINDINGS: &str = "columns=source,destination,destination_type,routing_key";
+
 pub const CHANNELS: &str = "columns=name,connection_details.name,messages_unacknowledged";
 pub const CONNECTIONS: &str = "columns=name,user_provided_name";
 
@@ -85,12 +88,15 @@ pub struct Policy {
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Exchange {
+    pub name: String,
     #[serde(rename = "type")]
     pub kind: String,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Binding {
+    #[serde(default)]
+    pub source: String,
     pub destination: String,
     pub destination_type: String,
     #[serde(default)]

@@ -10,7 +10,6 @@ use super::errors;
 use super::http::{Failure, Http};
 use super::identity::Identity;
 use super::lists::{self, Channel, Connection, Queue, Whoami};
-use super::poller::Load;
 use super::schedule::{Schedule, Todo};
 use super::topology::Topology;
 use super::watch::Watch;
@@ -26,12 +25,12 @@ const STATISTICS_AGE: f64 = 5.5;
 const RETRY: (f64, f64) = (1.0, 60.0);
 
 /// Asks what is wanted when it is due, for ever.
-pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -> f64) {
+pub async fn run(watch: &Watch, identity: &Identity, jitter: fn() -> f64) {
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
     let mut reader = None;
     loop {
         let ended = match &mut reader {
-            None => Reader::new(watch, identity, load).map(|made| reader = Some(made)),
+            None => Reader::new(watch, identity).map(|made| reader = Some(made)),
             Some(reader) => reader.step().await,
         };
         match ended {
@@ -41,7 +40,7 @@ pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -
                 backoff.failed(now, jitter());
                 let seconds = backoff.wait(now);
                 tracing::warn!(broker = identity.uri, reason = why.reason, retry_seconds = seconds, "{}", why.message);
-                watch.set_unlisted(Some(&why));
+                watch.set_unlisted(Some(&errors::retried(why, RETRY.1)));
                 tokio::select! {
                     () = sleep(Duration::from_secs_f64(seconds)) => {}
                     // After a restart the management API comes seconds after AMQP does.
@@ -54,7 +53,6 @@ pub async fn run(watch: &Watch, identity: &Identity, load: &Load, jitter: fn() -
 
 struct Reader<'a> {
     watch: &'a Watch,
-    load: &'a Load,
     http: Http,
     user: &'a str,
     vhost: String,
@@ -65,11 +63,10 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(watch: &'a Watch, identity: &'a Identity, load: &'a Load) -> Result<Self, Unknown> {
+    fn new(watch: &'a Watch, identity: &'a Identity) -> Result<Self, Unknown> {
         Ok(Self {
             watch,
-            load,
-            http: Http::new(identity)?,
+            http: Http::new(identity)?.within(watch.load.clone(), watch.clock),
             user: &identity.username,
             vhost: identity.address()?.vhost,
             schedule: Schedule::default(),
@@ -108,7 +105,6 @@ impl<'a> Reader<'a> {
 
     async fn read_list(&mut self, todo: Todo) -> Result<(), Unknown> {
         let queues = {
-            let _permit = self.load.requests.acquire().await;
             let columns = if todo.settings { lists::QUEUE_SETTINGS } else { lists::QUEUE_COUNTS };
             let path = format!("/api/queues/{}?{columns}", percent::encode(&self.vhost));
             let asked = self.watch.clock.now();
@@ -198,7 +194,6 @@ impl<'a> Reader<'a> {
     }
 
     async fn unacked_by_connection(&mut self) -> Result<Option<BTreeMap<String, u64>>, Failure> {
-        let _permit = self.load.requests.acquire().await;
         let vhost = percent::encode(&self.vhost);
         // Channels first: then the connection of each is in the list that follows.
         let channels: Vec<Channel> =

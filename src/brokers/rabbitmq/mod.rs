@@ -6,8 +6,10 @@
 //! | `belief` | **pure**: looks in, a reading out; every rule on what may be believed |
 //! | `dead_letter` | **pure**: where a queue's dead letters end |
 //! | `lists` | the management API's answers as types, and joining them (pure) |
-//! | `watch`, `wishes` | which queues are watched, how closely, what is believed of each, what pools want declared |
+//! | `watch`, `watched` | which queues are watched, how closely, and what is believed of each |
+//! | `wishes`, `depths` | what pools want declared, and how full their dead-letter queues are |
 //! | `poller` | the life of a poller, from first subscription to last |
+//! | `load` | what one broker may be asked, and how often |
 //! | `link`, `lanes` | the connection and its two channels of passive declares |
 //! | `http`, `management` | requests to the management API and when they are made |
 //! | `declare` | creating what a pool wants there to be |
@@ -21,12 +23,14 @@ mod belief;
 mod check;
 mod dead_letter;
 mod declare;
+mod depths;
 mod errors;
 mod http;
 mod identity;
 mod lanes;
 mod link;
 mod lists;
+mod load;
 mod management;
 mod poller;
 mod schedule;
@@ -38,7 +42,8 @@ mod wishes;
 pub(super) use check::check;
 pub use declare::{Binding, DeadLetter, Declare, QueueType};
 pub use identity::Identity;
-pub(super) use poller::{Load, Poller};
+pub(super) use load::Load;
+pub(super) use poller::Poller;
 
 use crate::amqp::LONGEST_NAME;
 use crate::scaling::observation::Unknown;

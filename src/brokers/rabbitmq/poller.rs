@@ -1,57 +1,34 @@
 //! The life of a poller: three tasks for one identity, from the first subscription to the last.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::identity::Identity;
+use super::load::Load;
 use super::watch::Watch;
 use super::{Source, declare, lanes, management};
 use crate::brokers::{BrokerStatus, Declaration, Gaps, Interest, QueueFacts, Subscription, Trouble};
 use crate::clock::Clock;
 use crate::scaling::observation::QueueReading;
 
-/// What all identities on one broker (host and port) share, so that its load is bounded however
-/// many vhosts and logins are used.
-#[derive(Debug)]
-pub struct Load {
-    queues: AtomicUsize,
-    /// Lists are read a few at a time.
-    pub requests: Semaphore,
-}
-
-impl Default for Load {
-    fn default() -> Self {
-        Self { queues: AtomicUsize::new(0), requests: Semaphore::new(2) }
-    }
-}
-
-impl Load {
-    /// Subscriptions on this broker.
-    pub fn queues(&self) -> f64 {
-        self.queues.load(Ordering::Relaxed) as f64
-    }
-}
-
 /// Reads for one identity as long as it lives: dropping it ends its tasks and connections.
 #[derive(Debug)]
 pub struct Poller {
     uri: String,
     watch: Arc<Watch>,
-    load: Arc<Load>,
     end: CancellationToken,
 }
 
 impl Poller {
     /// Starts the tasks; needs a tokio runtime.
     pub fn start(identity: &Identity, load: Arc<Load>, clock: Clock, jitter: fn() -> f64) -> Arc<Self> {
-        let watch = Arc::new(Watch::new(clock, !identity.management.is_empty()));
+        let watch = Arc::new(Watch::new(clock, load, !identity.management.is_empty()));
         let end = CancellationToken::new();
         {
-            let (watch, identity, load, end) = (watch.clone(), identity.clone(), load.clone(), end.clone());
-            tokio::spawn(async move { lanes::run(&watch, &identity, &load, jitter, &end).await });
+            let (watch, identity, end) = (watch.clone(), identity.clone(), end.clone());
+            tokio::spawn(async move { lanes::run(&watch, &identity, jitter, &end).await });
         }
         {
             let (watch, identity, end) = (watch.clone(), identity.clone(), end.clone());
@@ -63,15 +40,15 @@ impl Poller {
             });
         }
         if !identity.management.is_empty() {
-            let (watch, identity, load, end) = (watch.clone(), identity.clone(), load.clone(), end.clone());
+            let (watch, identity, end) = (watch.clone(), identity.clone(), end.clone());
             tokio::spawn(async move {
                 tokio::select! {
-                    () = management::run(&watch, &identity, &load, jitter) => {}
+                    () = management::run(&watch, &identity, jitter) => {}
                     () = end.cancelled() => {}
                 }
             });
         }
-        Arc::new(Self { uri: identity.uri.clone(), watch, load, end })
+        Arc::new(Self { uri: identity.uri.clone(), watch, end })
     }
 
     pub fn status(&self) -> BrokerStatus {
@@ -82,7 +59,6 @@ impl Poller {
     }
 
     pub fn subscribe(self: &Arc<Self>, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription> {
-        self.load.queues.fetch_add(1, Ordering::Relaxed);
         let queue = source.queue.clone();
         let id = self.watch.subscribe(source, wake);
         Box::new(Subscribed { poller: self.clone(), queue, id })
@@ -128,6 +104,5 @@ impl Subscription for Subscribed {
 impl Drop for Subscribed {
     fn drop(&mut self) {
         self.poller.watch.unsubscribe(&self.queue, self.id);
-        self.poller.load.queues.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -10,9 +10,6 @@ const LIST: f64 = 5.2;
 /// The same where a watched queue is classic, whose row is never late.
 const LIST_CLASSIC: f64 = 2.0;
 
-/// Seconds between lists for the depths of dead-letter queues alone.
-const LIST_DEPTHS: f64 = 60.0;
-
 /// Seconds between any two lists.
 const PAUSE: f64 = 1.0;
 
@@ -93,8 +90,6 @@ impl Schedule {
             LIST_CLASSIC
         } else if wants.in_flight || wants.doubt {
             LIST
-        } else if wants.depths {
-            LIST_DEPTHS
         } else {
             return None;
         };
@@ -156,7 +151,6 @@ mod tests {
             (Wants { in_flight: true, ..idle }, LIST),
             (Wants { in_flight: true, classic: true, ..idle }, LIST_CLASSIC),
             (Wants { doubt: true, ..idle }, LIST),
-            (Wants { depths: true, ..idle }, LIST_DEPTHS),
             (Wants { facts: true, ..idle }, PAUSE),
         ] {
             let schedule = after_all(0.01);
@@ -183,7 +177,7 @@ mod tests {
 
     #[test]
     fn topology_is_read_again_with_a_later_list() {
-        let wants = Wants { depths: true, ..Wants::default() };
+        let wants = Wants { in_flight: true, ..Wants::default() };
         let todo = after_all(0.01).todo(wants, NOW.plus(SETTINGS + 1.0));
         assert!(todo.settings && todo.topology);
     }

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use super::dead_letter::{self, Settings};
 use super::http::{Failure, Http};
-use super::lists::{Binding, Exchange, Policy, Queue};
+use super::lists::{self, Binding, Exchange, Policy, Queue};
 use crate::brokers::QueueFacts;
 use crate::net::percent;
 
 #[derive(Debug, Default)]
 pub struct Topology {
     policies: Option<(Vec<Policy>, Vec<Policy>)>,
-    /// Type and bindings by name; `None` for an exchange that does not exist.
-    exchanges: HashMap<String, Option<(String, Vec<Binding>)>>,
+    /// Type and bindings by name.
+    exchanges: Option<HashMap<String, (String, Vec<Binding>)>>,
 }
 
 impl Topology {
@@ -28,12 +28,18 @@ impl Topology {
             *self = Self::default();
         }
         let mut facts = HashMap::new();
+        // A missing exchange is looked for once in a pass.
+        let mut looked = false;
         for queue in queues {
             let dead_letter = match self.settings(http, vhost, queue).await? {
                 None => None,
                 Some(settings) => {
-                    let exchange = self.exchange(http, vhost, &settings.exchange).await?;
-                    let exchange = exchange.as_ref().map(|(kind, bindings)| (kind.as_str(), bindings.as_slice()));
+                    let known = self.exchanges.as_ref().is_some_and(|all| all.contains_key(&settings.exchange));
+                    if !known && !settings.exchange.is_empty() && !std::mem::replace(&mut looked, true) {
+                        self.exchanges = Some(exchanges(http, vhost).await?);
+                    }
+                    let exchange = self.exchanges.as_ref().and_then(|all| all.get(&settings.exchange));
+                    let exchange = exchange.map(|(kind, bindings)| (kind.as_str(), bindings.as_slice()));
                     Some(dead_letter::target(&queue.name, &settings, exchange))
                 }
             };
@@ -56,22 +62,19 @@ impl Topology {
         let (policies, operator_policies) = self.policies.as_ref().map_or((&[][..], &[][..]), |(p, o)| (p, o));
         Ok(dead_letter::settings(queue, policies, operator_policies))
     }
+}
 
-    async fn exchange(
-        &mut self,
-        http: &mut Http,
-        vhost: &str,
-        name: &str,
-    ) -> Result<&Option<(String, Vec<Binding>)>, Failure> {
-        if !name.is_empty() && !self.exchanges.contains_key(name) {
-            let path = format!("/api/exchanges/{}/{}", percent::encode(vhost), percent::encode(name));
-            let read = match http.get::<Exchange>(&path).await {
-                Ok(exchange) => Some((exchange.kind, http.get(&format!("{path}/bindings/source")).await?)),
-                Err(Failure::Missing) => None,
-                Err(failure) => return Err(failure),
-            };
-            self.exchanges.insert(name.to_owned(), read);
+/// All of the vhost's: two requests, however many queues have one of their own.
+async fn exchanges(http: &mut Http, vhost: &str) -> Result<HashMap<String, (String, Vec<Binding>)>, Failure> {
+    let vhost = percent::encode(vhost);
+    let found: Vec<Exchange> = http.get(&format!("/api/exchanges/{vhost}?{}", lists::EXCHANGES)).await?;
+    let bindings: Vec<Binding> = http.get(&format!("/api/bindings/{vhost}?{}", lists::BINDINGS)).await?;
+    let mut exchanges: HashMap<_, _> =
+        found.into_iter().map(|exchange| (exchange.name, (exchange.kind, Vec::new()))).collect();
+    for binding in bindings {
+        if let Some((_, bound)) = exchanges.get_mut(&binding.source) {
+            bound.push(binding);
         }
-        Ok(self.exchanges.get(name).unwrap_or(&None))
     }
+    Ok(exchanges)
 }

@@ -9,14 +9,18 @@ use super::Source;
 use super::belief::Belief;
 use super::declare::Wish;
 use super::errors;
+use super::load::Load;
 use super::watched::{Depths, Lane, Subscriber, Watched};
 use crate::brokers::{Declaration, Gaps, Interest, QueueFacts};
 use crate::clock::Clock;
 use crate::scaling::observation::{QueueReading, Unknown};
+use crate::scaling::time::Timestamp;
 
 #[derive(Debug)]
 pub struct Watch {
     pub clock: Clock,
+    /// Shared with all who read from the same broker.
+    pub load: Arc<Load>,
     /// For the AMQP side: there is a new queue.
     pub amqp_news: Notify,
     /// For the management side: a new queue, a new interest or a new doubt.
@@ -26,14 +30,16 @@ pub struct Watch {
     /// For whoever declares: there is a new wish, or an old one is due again.
     pub wishes: Notify,
     /// There is a management API to wait for.
-    listable: bool,
+    pub(super) listable: bool,
     table: Mutex<Table>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub queues: HashMap<String, Watched>,
-    depths: Depths,
+    pub depths: Depths,
+    /// When each dead-letter queue was last looked at over AMQP.
+    pub depths_looked: HashMap<String, Timestamp>,
     next_id: u64,
     /// Why there is no AMQP connection.
     broken: Option<Unknown>,
@@ -59,14 +65,13 @@ pub struct Wants {
     pub facts: bool,
     /// What is remembered of exchanges and bindings is out of date.
     pub topology: bool,
-    /// There are dead-letter queues whose depth is shown.
-    pub depths: bool,
 }
 
 impl Watch {
-    pub fn new(clock: Clock, listable: bool) -> Self {
+    pub fn new(clock: Clock, load: Arc<Load>, listable: bool) -> Self {
         Self {
             clock,
+            load,
             amqp_news: Notify::new(),
             management_news: Notify::new(),
             connected: Notify::new(),
@@ -82,6 +87,7 @@ impl Watch {
         let Table { queues, next_id, broken, unlisted, .. } = &mut *table;
         *next_id += 1;
         let watched = queues.entry(queue).or_insert_with(|| {
+            self.load.add_queue();
             let mut belief = Belief::new(self.listable);
             if let Some(why) = broken {
                 belief.declare_failed(why.clone(), false, self.clock.now());
@@ -108,6 +114,7 @@ impl Watch {
             watched.subscribers.remove(&id);
             if watched.subscribers.is_empty() {
                 table.queues.remove(queue);
+                self.load.remove_queue();
             }
         }
     }
@@ -145,7 +152,7 @@ impl Watch {
             None => (!self.listable).then(errors::management_missing),
         };
         Gaps {
-            ready: watched.belief.declare_failure().cloned(),
+            ready: watched.belief.declare_failure().cloned().or_else(|| errors::slowed(self.load.period())),
             in_flight: list.clone().or_else(|| watched.belief.lacks_totals().then(errors::totals_missing)),
             by_worker: list.clone().or_else(|| table.by_worker_gap.clone()).filter(|_| watched.wants_workers()),
             facts: list.or_else(|| table.facts_gap.clone()),
@@ -227,18 +234,8 @@ impl Watch {
         (subscriptions, table.broken.clone(), table.unlisted.clone())
     }
 
-    /// The queues that hold dead letters of watched ones.
-    pub fn dead_letter_queues(&self) -> HashSet<String> {
-        let table = self.lock();
-        table.queues.values().flat_map(Watched::dead_letter_queues).map(str::to_owned).collect()
-    }
-
     pub fn names(&self) -> HashSet<String> {
         self.lock().queues.keys().cloned().collect()
-    }
-
-    pub fn set_depths(&self, depths: Depths) {
-        self.lock().depths = depths;
     }
 
     pub fn topology_was_read(&self) {
@@ -273,7 +270,6 @@ impl Watch {
             wants.doubt |= watched.belief.wants_list();
             wants.facts |= watched.wants_settings(now);
             wants.topology |= table.topology_changed;
-            wants.depths |= watched.dead_letter_queues().next().is_some();
         }
         wants
     }

@@ -11,8 +11,8 @@ use crate::brokers::{Declaration, Interest, QueueFacts};
 use crate::scaling::observation::{Counted, QueueReading};
 use crate::scaling::time::Timestamp;
 
-/// Seconds after which a dead-letter depth is no longer shown: where no pool has workers, lists
-/// are read once a minute.
+/// Seconds after which a dead-letter depth is no longer shown: where no pool has workers, it is
+/// looked at once a minute.
 const DEPTH_EXPIRES: f64 = 180.0;
 
 /// The channel a queue is looked at on.

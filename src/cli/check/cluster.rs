@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::manifest::Subject;
 use crate::api::AgentWorkerPool;
 use crate::api::names::FIELD_MANAGER;
-use crate::api::parsed::{self, Login, Worker};
+use crate::api::parsed::{self, Worker, WorkerLogin};
 use crate::brokers::check::Step;
 use crate::controller::apply::template_refusal;
 use crate::controller::broker;
@@ -83,7 +83,7 @@ impl Cluster {
     pub async fn secrets(&self, spec: &parsed::Pool, steps: &mut Vec<Step>) -> KnownSecrets {
         let mut names: Vec<&String> = broker::secrets(&spec.broker);
         if let Worker::Template(template) = &spec.worker {
-            names.extend(template.login.iter().map(|login| &login.secret));
+            names.extend(template.login.iter().map(WorkerLogin::secret));
         }
         names.sort();
         names.dedup();
@@ -204,9 +204,9 @@ impl KnownSecrets {
     }
 
     /// The keys that pods mount: one that is missing keeps them from starting.
-    pub fn worker_login(&self, spec: &parsed::Pool, login: Option<&Login>, steps: &mut Vec<Step>) {
+    pub fn worker_login(&self, login: Option<&WorkerLogin>, steps: &mut Vec<Step>) {
         let Some(login) = login else { return };
-        let keys = broker::worker_credentials(&spec.broker, login);
+        let keys = broker::worker_credentials(login);
         let SecretState::Found(secret) = self.state(&keys.secret) else { return };
         let missing: Vec<&str> = keys
             .files

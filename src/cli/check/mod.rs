@@ -4,6 +4,7 @@ mod cluster;
 mod manifest;
 mod render;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,9 +13,10 @@ use kube::{Client, Config};
 use crate::api::parsed::{self, Worker};
 use crate::brokers;
 use crate::brokers::check::{Expected, Outcome, Step};
-use crate::controller::broker;
+use crate::controller::broker::{self, Asker, AwsPolicy};
 use crate::controller::secrets::Secrets;
 use crate::controller::validate;
+use crate::controller::world::PoolKey;
 use crate::scaling::prefetch::prefetch;
 use crate::scaling::settings::{Prefetch, Settings};
 use cluster::Cluster;
@@ -37,6 +39,10 @@ pub struct Args {
     /// Its namespace. Default: the manifest's, or that of the kubeconfig's current context.
     #[arg(short, long)]
     namespace: Option<String>,
+
+    /// The cluster's name as the operator has it, the first part of the external id of an AWS role.
+    #[arg(long, env = "AWP_CLUSTER_NAME", default_value = "kubernetes", value_name = "NAME")]
+    cluster_name: String,
 
     /// Text for people, or the steps as data.
     #[arg(short, long, default_value = "text", value_enum)]
@@ -65,7 +71,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     let name = subject.as_ref().map_or(args.subject.as_str(), |subject| subject.name.as_str()).to_owned();
     if let Some(subject) = subject {
-        check(&subject, &cluster, &mut steps).await;
+        check(&subject, &cluster, &args.cluster_name, &mut steps).await;
     }
     let text = match args.output {
         Output::Json => render::json(&namespace, &name, &steps).context("the steps cannot be written as JSON")? + "\n",
@@ -78,7 +84,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check(subject: &Subject, cluster: &Cluster, steps: &mut Vec<Step>) {
+async fn check(subject: &Subject, cluster: &Cluster, cluster_name: &str, steps: &mut Vec<Step>) {
     let spec = match parsed::Pool::try_from(&subject.pool.spec) {
         Ok(spec) => spec,
         Err(invalid) => {
@@ -95,7 +101,11 @@ async fn check(subject: &Subject, cluster: &Cluster, steps: &mut Vec<Step>) {
     }
     let known = cluster.secrets(&spec, steps).await;
     let look_up = |name: &str| known.state(name);
-    let reading = broker::reading(&spec, Secrets { look_up: &look_up, namespace: &cluster.namespace });
+    let key = PoolKey { namespace: cluster.namespace.clone(), name: subject.name.clone() };
+    let secrets = Secrets { look_up: &look_up, namespace: &cluster.namespace };
+    // What the operator allows is not known here; the identity tried is that of whoever asks.
+    let aws = AwsPolicy { namespaces: BTreeSet::from([cluster.namespace.clone()]), cluster: cluster_name.to_owned() };
+    let reading = broker::reading(&spec, &Asker { key: &key, secrets, aws: &aws });
     let deployment = cluster.target(&spec, steps).await;
     let settings = memory(subject, &spec, deployment.as_ref(), steps);
     match reading {
@@ -107,7 +117,7 @@ async fn check(subject: &Subject, cluster: &Cluster, steps: &mut Vec<Step>) {
             };
             steps.extend(brokers::check::check(&reading.source, &expected).await);
             if let Worker::Template(template) = &spec.worker {
-                known.worker_login(&spec, template.login.as_ref(), steps);
+                known.worker_login(template.login.as_ref(), steps);
                 if let Some(contract) = validate::contract(&spec, reading.environment) {
                     cluster.template(&subject.pool, template, &contract, steps).await;
                 }

@@ -68,7 +68,9 @@ async fn report(args: &Args) -> anyhow::Result<Report> {
         // Nothing of the cluster is needed.
         return Ok(report);
     }
-    let config = Config::infer().await.context("no cluster to talk to: set KUBECONFIG")?;
+    let mut config = Config::infer().await.context("no cluster to talk to: set KUBECONFIG")?;
+    // An operator that is not there is told at once, not after attempts that nobody sees.
+    config.default_retry = false;
     let namespace = args.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let client = Client::try_from(config)?;
     let asked = match &args.operator {

@@ -81,36 +81,30 @@ pub async fn by_proxy(client: &Client, namespace: &str, pool: &str) -> Answer {
 
 /// In the pool's namespace, where the default install has it; else anywhere.
 async fn places(client: &Client, namespace: &str) -> (Vec<Place>, Vec<String>) {
-    let near = found(Api::namespaced(client.clone(), namespace), Api::namespaced(client.clone(), namespace)).await;
-    if !near.0.is_empty() {
-        return near;
+    let near = (Api::namespaced(client.clone(), namespace), Api::namespaced(client.clone(), namespace));
+    let (near, _) = found(near.0, near.1).await;
+    if !near.is_empty() {
+        return (near, Vec::new());
     }
-    let far = found(Api::all(client.clone()), Api::all(client.clone())).await;
-    let nothing_seen = far.0.is_empty() && !far.1.is_empty();
-    let why = nothing_seen.then(|| {
+    let (far, all) = found(Api::all(client.clone()), Api::all(client.clone())).await;
+    let why = (far.is_empty() && !all).then(|| {
         format!(
             "no operator was found: none in namespace {namespace}, and you may not list Services or pods of all \
              namespaces; name its address with --operator (kubectl port-forward to it will do)"
         )
     });
-    (far.0, why.into_iter().collect())
+    (far, why.into_iter().collect())
 }
 
-/// What carries the operator's labels, and what may not be listed.
-async fn found(services: Api<Service>, pods: Api<Pod>) -> (Vec<Place>, Vec<String>) {
+/// What carries the operator's labels, and whether all of it could be listed.
+async fn found(services: Api<Service>, pods: Api<Pod>) -> (Vec<Place>, bool) {
     let labelled = ListParams::default().labels(LABELS);
     let (services, pods) = tokio::join!(services.list(&labelled), pods.list(&labelled));
     let mut places = Vec::new();
-    let mut refused = Vec::new();
-    match services {
-        Ok(services) => places.extend(services.items.iter().filter_map(service)),
-        Err(_) => refused.push("services".to_owned()),
-    }
-    match pods {
-        Ok(pods) => places.extend(pods.items.iter().filter_map(running)),
-        Err(_) => refused.push("pods".to_owned()),
-    }
-    (places, refused)
+    let all = services.is_ok() && pods.is_ok();
+    places.extend(services.iter().flat_map(|services| &services.items).filter_map(service));
+    places.extend(pods.iter().flat_map(|pods| &pods.items).filter_map(running));
+    (places, all)
 }
 
 fn service(service: &Service) -> Option<Place> {

@@ -3,6 +3,7 @@
 
 mod kafka;
 mod rabbitmq;
+mod sqs;
 
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -46,8 +47,8 @@ pub struct Args {
     #[arg(long, env = "AWP_BROKER", value_enum, default_value_t = BrokerChoice::Rabbitmq)]
     broker: BrokerChoice,
     /// First make what is missing: the queue, and one with `_failed` after its name for its dead
-    /// letters (RabbitMQ: durable quorum queues; Kafka: topics). What exists is left as it is.
-    /// Without tasks nothing else is done.
+    /// letters (RabbitMQ: durable quorum queues; SQS: with a redrive policy; Kafka: topics). What
+    /// exists is left as it is. Without tasks nothing else is done.
     #[arg(long)]
     declare: bool,
     /// What is printed.
@@ -59,6 +60,8 @@ pub struct Args {
     #[command(flatten)]
     rabbitmq: rabbitmq::RabbitMqArgs,
     #[command(flatten)]
+    sqs: sqs::SqsArgs,
+    #[command(flatten)]
     kafka: kafka::KafkaArgs,
 }
 
@@ -66,7 +69,8 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 pub struct Common {
     /// A folder with the login: the files `username` and `password`.
-    /// Without it AWP_USERNAME and AWP_PASSWORD are used.
+    /// Without it AWP_USERNAME and AWP_PASSWORD are used. SQS: the files AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY; without it the process's own AWS identity is used.
     #[arg(long, env = "AWP_CREDENTIALS_DIR")]
     credentials_dir: Option<PathBuf>,
     /// A folder with ca.crt, tls.crt and tls.key, each optional, for encrypted connections.
@@ -86,6 +90,7 @@ Examples:
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BrokerChoice {
     Rabbitmq,
+    Sqs,
     Kafka,
 }
 
@@ -108,6 +113,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let tasks = args.tasks()?;
     let target = match args.broker {
         BrokerChoice::Rabbitmq => args.rabbitmq.connect(&args.common).await?,
+        BrokerChoice::Sqs => args.sqs.connect(&args.common).await?,
         BrokerChoice::Kafka => args.kafka.connect(&args.common).await?,
     };
     if args.declare {

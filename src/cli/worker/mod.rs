@@ -3,6 +3,7 @@
 
 mod kafka;
 mod rabbitmq;
+mod sqs;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -69,6 +70,8 @@ pub struct Args {
     #[command(flatten)]
     rabbitmq: rabbitmq::RabbitMqArgs,
     #[command(flatten)]
+    sqs: sqs::SqsArgs,
+    #[command(flatten)]
     kafka: kafka::KafkaArgs,
 }
 
@@ -76,7 +79,9 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 pub struct Common {
     /// A folder with the login, read again at each connection: the files `username` and `password`.
-    /// Without it AWP_USERNAME and AWP_PASSWORD are used.
+    /// Without it AWP_USERNAME and AWP_PASSWORD are used. SQS: the files AWS_ACCESS_KEY_ID,
+    /// AWS_SECRET_ACCESS_KEY and, for temporary keys, AWS_SESSION_TOKEN; without it the process's own
+    /// AWS identity is used.
     #[arg(long, env = "AWP_CREDENTIALS_DIR")]
     credentials_dir: Option<PathBuf>,
     /// A folder with ca.crt, tls.crt and tls.key, each optional, for encrypted connections.
@@ -85,7 +90,7 @@ pub struct Common {
     /// The worker's name at the broker: its connection and consumer carry it (Kafka: client.id).
     #[arg(long, env = "AWP_POD", default_value = "awp-worker")]
     name: String,
-    /// Where dead letters go: a topic (Kafka).
+    /// Where dead letters go: a queue's URL (SQS), a topic (Kafka).
     #[arg(long, env = "AWP_DEAD_LETTER")]
     dead_letter: Option<String>,
 }
@@ -96,6 +101,9 @@ Examples:
       --dead-letter-routing-key research_failed --prefetch 4 --exec -- python agent.py
   AWP_USERNAME=guest AWP_PASSWORD=guest awp worker --uri amqp://localhost --queue try \\
       --dead-letter-routing-key try_failed --simulate
+  awp worker --broker sqs --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/research \\
+      --dead-letter https://sqs.eu-central-1.amazonaws.com/123456789012/research_failed \\
+      --prefetch 4 --exec -- python agent.py
   awp worker --broker kafka --bootstrap-servers kafka:9092 --topic research --group research \\
       --dead-letter research_failed --prefetch 4 --task-timeout 25m --exec -- python agent.py";
 
@@ -110,6 +118,7 @@ enum OutputChoice {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BrokerChoice {
     Rabbitmq,
+    Sqs,
     Kafka,
 }
 
@@ -158,6 +167,7 @@ impl Args {
     fn broker(&self) -> anyhow::Result<Arc<dyn Broker>> {
         match self.broker {
             BrokerChoice::Rabbitmq => self.rabbitmq.broker(&self.common),
+            BrokerChoice::Sqs => self.sqs.broker(&self.common),
             BrokerChoice::Kafka => self.kafka.broker(&self.common, self.task_timeout),
         }
     }

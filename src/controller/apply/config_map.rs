@@ -13,6 +13,9 @@ use crate::controller::dereference::Found;
 use crate::controller::observe::Seen;
 use crate::controller::validate::{Refusal, is_controlled_by};
 
+/// Seconds for which the cache may not show what was written: a watch that lags, or that is dead and not known to be.
+const CACHE_LAG: f64 = 30.0;
+
 impl Step<'_> {
     /// Writes the pool's ConfigMap where it says something else; a refusal if it is somebody else's.
     pub(super) async fn config_map(&mut self, seen: &Seen) -> kube::Result<Option<Refusal>> {
@@ -21,16 +24,17 @@ impl Step<'_> {
         let unread = seen.facts.is_none();
         let target = dead_letter_target(self.plan, seen).or_else(|| known_target(self.found).filter(|_| unread));
         let desired = build::config_map(&self.found.pool, self.decision.prefetch, &history, target.as_ref());
+        let data = &desired["data"];
         let live = self.found.config_map.as_deref();
-        let written = self.memory.config_map.as_ref().is_some_and(|manifest| manifest["data"] == desired["data"]);
-        if written && live.is_none_or(|live| json!(live.data) == desired["data"]) && !self.vanished(live) {
+        let lately = self
+            .memory
+            .config_map
+            .as_ref()
+            .is_some_and(|(written, at)| written == data && self.now.since(*at) < CACHE_LAG);
+        if lately || live.is_some_and(|live| json!(live.data) == *data) {
             return Ok(None);
         }
-        if live.is_some_and(|live| json!(live.data) == desired["data"]) {
-            self.memory.config_map = Some(desired);
-            return Ok(None);
-        }
-        let api: Api<ConfigMap> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
+        let api: Api<ConfigMap> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         let name = owned::config_map(&self.key.name);
         if live.is_none() && self.is_foreign(&api, &name).await? {
             let message =
@@ -38,14 +42,8 @@ impl Step<'_> {
             return Ok(Some(Refusal::wrong(reasons::NAME_TAKEN, message)));
         }
         api.patch(&name, &forced(), &Patch::Apply(&desired)).await?;
-        self.memory.config_map = Some(desired);
-        self.memory.config_map_written = Some(self.now);
+        self.memory.config_map = Some((desired["data"].clone(), self.now));
         Ok(None)
-    }
-
-    /// The ConfigMap is missing, and not merely because the cache lags behind its creation.
-    fn vanished(&self, live: Option<&ConfigMap>) -> bool {
-        live.is_none() && self.memory.config_map_written.is_none_or(|at| self.now.since(at) > 5.0)
     }
 
     /// The watch sees only ConfigMaps with the pool's label: before one is made, its name is looked up.

@@ -2,6 +2,7 @@
 
 mod config_map;
 mod removal;
+mod replicas;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v1::Scale;
@@ -64,39 +65,49 @@ impl Step<'_> {
         let Ok(mut desired) = build::deployment(&self.found.pool, &template.pod, contract) else {
             return Ok(refused("the template cannot be written as JSON".into()));
         };
-        let Some(live) = self.found.deployment.as_deref() else {
-            let recommend = self.plan.settings.mode == Mode::Recommend;
-            let first = if recommend { self.plan.settings.min_replicas } else { self.decision.applied };
-            desired["spec"]["replicas"] = json!(first);
-            return self.write_deployment(desired, 0).await;
-        };
+        let Some(live) = self.found.deployment.as_deref() else { return self.first_deployment(desired).await };
         let from = seen.observation.replicas.unwrap_or(0);
-        let to = self.next_replicas(from).await?;
+        let wanted = self.wanted_replicas(from).await?;
         let unchanged = self.memory.deployment.as_ref().is_some_and(|applied| {
             applied.manifest == desired
                 && applied.uid == live.metadata.uid
                 && live.metadata.generation.unwrap_or(0) <= applied.generation
         });
+        if unchanged && from == wanted {
+            return Ok(Outcome::default());
+        }
+        let Some(fresh) = self.fresh(live, from).await? else { return Ok(Outcome::default()) };
+        let to = self.possible_replicas(live, &fresh, from, wanted).await?;
         if unchanged && from == to {
             return Ok(Outcome::default());
         }
         desired["spec"]["replicas"] = json!(to);
-        if self.plan.settings.mode == Mode::Recommend {
-            // The number is only repeated: it must be the one that stands at this very moment, and of this very
-            // Deployment (resourceVersion alone would create a deleted one anew).
-            desired["metadata"]["resourceVersion"] = json!(live.metadata.resource_version);
-            desired["metadata"]["uid"] = json!(live.metadata.uid);
-        }
+        desired["metadata"]["resourceVersion"] = json!(fresh.metadata.resource_version);
+        // The version alone would create a deleted one anew.
+        desired["metadata"]["uid"] = json!(fresh.metadata.uid);
         self.write_deployment(desired, from).await
+    }
+
+    async fn first_deployment(&mut self, mut desired: Value) -> kube::Result<Outcome> {
+        let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
+        // The cache may merely not have it yet: to create it again would scale it, or take over a stranger's.
+        if api.get_opt(&self.key.name).await?.is_some() {
+            return Ok(Outcome::default());
+        }
+        let recommend = self.plan.settings.mode == Mode::Recommend;
+        let first = if recommend { self.plan.settings.min_replicas } else { self.decision.applied };
+        desired["spec"]["replicas"] = json!(first);
+        self.write_deployment(desired, 0).await
     }
 
     /// Server-side apply, by force: the operator owns the whole Deployment, and an edit by `kubectl set image` or
     /// `rollout undo` must not block it.
     async fn write_deployment(&mut self, desired: Value, from: u32) -> kube::Result<Outcome> {
         let to = desired["spec"]["replicas"].as_u64().unwrap_or(0) as u32;
-        let api: Api<Deployment> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
+        let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         let live = match api.patch(&self.key.name, &forced(), &Patch::Apply(&desired)).await {
             Ok(live) => live,
+            Err(error) if is_conflict(&error) => return Ok(self.overtaken()),
             Err(error) => return template_refusal(&error).map(refused).ok_or(error),
         };
         self.remember_written(&live, to);
@@ -117,14 +128,26 @@ impl Step<'_> {
     async fn target(&mut self, name: &str, seen: &Seen) -> kube::Result<Outcome> {
         let Some(live) = self.found.deployment.as_deref() else { return Ok(Outcome::default()) };
         let from = seen.observation.replicas.unwrap_or(0);
-        let to = self.next_replicas(from).await?;
+        let wanted = self.wanted_replicas(from).await?;
+        if from == wanted {
+            return Ok(Outcome::default());
+        }
+        let Some(fresh) = self.fresh(live, from).await? else { return Ok(Outcome::default()) };
+        let to = self.possible_replicas(live, &fresh, from, wanted).await?;
         if from == to {
             return Ok(Outcome::default());
         }
-        let api: Api<Deployment> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
-        let patch = Patch::Merge(json!({ "spec": { "replicas": to } }));
+        let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
+        let patch = Patch::Merge(json!({
+            "metadata": { "resourceVersion": fresh.metadata.resource_version },
+            "spec": { "replicas": to },
+        }));
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        let _: Scale = api.patch_scale(name, &params, &patch).await?;
+        let written: kube::Result<Scale> = api.patch_scale(name, &params, &patch).await;
+        match written {
+            Err(error) if is_conflict(&error) => return Ok(self.overtaken()),
+            other => other?,
+        };
         self.remember_written(live, to);
         Ok(scaled(from, to))
     }
@@ -135,18 +158,15 @@ impl Step<'_> {
             live.metadata.uid.clone().map(|uid| Written { uid, replicas, generation_before: cached.unwrap_or(0) });
     }
 
-    /// The number to write now: up at once, down only by workers that hold nothing.
-    async fn next_replicas(&mut self, from: u32) -> kube::Result<u32> {
-        if self.plan.settings.mode == Mode::Recommend {
-            return Ok(from);
-        }
-        self.mark_victims().await?;
-        let to = self.decision.applied;
-        if to >= from {
-            return Ok(to);
-        }
-        Ok(from - self.removable(from, from - to).await?)
+    /// The Deployment became another before the write arrived: it is decided anew, at once.
+    fn overtaken(&self) -> Outcome {
+        self.memory.wake.notify_one();
+        Outcome::default()
     }
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
 }
 
 /// Where dead letters go: what the user names, else what the queue's own settings say.

@@ -139,8 +139,8 @@ impl Topic {
     /// What became of a record that is not confirmed.
     fn account(&self, error: &KafkaError, sent: &mut Sent) {
         use RDKafkaErrorCode::{
-            InvalidMessage, MessageSizeTooLarge, PolicyViolation, QueueFull, TopicAuthorizationFailed, UnknownPartition,
-            UnknownTopic, UnknownTopicOrPartition,
+            InvalidMessage, MessageSizeTooLarge, PolicyViolation, QueueFull, TopicAuthorizationFailed,
+            UnknownPartition, UnknownTopic, UnknownTopicOrPartition,
         };
         let complaint = match error.rdkafka_error_code() {
             Some(code @ (UnknownTopic | UnknownPartition | UnknownTopicOrPartition)) => {

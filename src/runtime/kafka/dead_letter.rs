@@ -103,7 +103,10 @@ impl DeadLetters {
     }
 
     fn failed(&self, cause: &str) -> DeadLetterError {
-        DeadLetterError(format!("the dead letter to the topic {:?} is not confirmed: {cause}", self.settings.dead_letter))
+        DeadLetterError(format!(
+            "the dead letter to the topic {:?} is not confirmed: {cause}",
+            self.settings.dead_letter
+        ))
     }
 }
 
@@ -157,7 +160,8 @@ mod tests {
         };
         let copy = headers(&record, &"ü".repeat(1000), UNIX_EPOCH + Duration::from_secs(5));
         let all: Vec<_> = copy.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect();
-        let of = |name: &str| all.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect::<Vec<_>>();
+        let of =
+            |name: &str| all.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect::<Vec<_>>();
         let text = |text: &str| vec![Some(text.as_bytes().to_vec())];
         assert_eq!(of("traceparent"), text("00-1"));
         assert_eq!(of("null"), vec![None]);

@@ -19,9 +19,18 @@ use crate::runtime::broker::{DeadLetterError, Delivery, Message, Settled};
 #[derive(Debug)]
 pub enum Command {
     /// It was done; the ack hears when that is committed.
-    Done { key: Key, tenure: u64, offset: i64, ack: Ack },
+    Done {
+        key: Key,
+        tenure: u64,
+        offset: i64,
+        ack: Ack,
+    },
     /// It is no longer worked on.
-    Gone { key: Key, tenure: u64, record: Arc<Record> },
+    Gone {
+        key: Key,
+        tenure: u64,
+        record: Arc<Record>,
+    },
     Resize(u16),
     /// Give out no more.
     Stop(oneshot::Sender<()>),

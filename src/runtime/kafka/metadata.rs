@@ -126,8 +126,22 @@ mod tests {
     #[test]
     fn what_strangers_write_is_not_ours() {
         for text in [
-            "", "x", "awp1", "awp1:", "awp1:7", "awp1:7:A", "awp1:7:BA", "awp1:7:B", "awp1:7:B!", "awp2:7:BB", "awp1:8:BB",
-            "awp1:7:gggggggggggggggggggg", "awp1:-7:BB", "awp1::BB", "awp1:7:Bé", "{\"a\":1}",
+            "",
+            "x",
+            "awp1",
+            "awp1:",
+            "awp1:7",
+            "awp1:7:A",
+            "awp1:7:BA",
+            "awp1:7:B",
+            "awp1:7:B!",
+            "awp2:7:BB",
+            "awp1:8:BB",
+            "awp1:7:gggggggggggggggggggg",
+            "awp1:-7:BB",
+            "awp1::BB",
+            "awp1:7:Bé",
+            "{\"a\":1}",
         ] {
             assert_eq!(decode(text, 7), [], "{text}");
         }

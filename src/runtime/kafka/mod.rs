@@ -118,10 +118,13 @@ impl Settings {
         // The policy for partitions without a commit is ours ([`start`]). This is for positions that
         // retention has passed by: what is left of the log is not done, whatever the policy.
         config.set("auto.offset.reset", "earliest");
-        config.set("isolation.level", match self.isolation {
-            Isolation::ReadUncommitted => "read_uncommitted",
-            Isolation::ReadCommitted => "read_committed",
-        });
+        config.set(
+            "isolation.level",
+            match self.isolation {
+                Isolation::ReadUncommitted => "read_uncommitted",
+                Isolation::ReadCommitted => "read_committed",
+            },
+        );
         config.set("max.poll.interval.ms", self.poll_interval().as_millis().to_string());
         if classic {
             config.set("group.protocol", "classic").set("partition.assignment.strategy", "cooperative-sticky");

@@ -155,7 +155,10 @@ impl Poller {
                     self.partitions.revoke(keys);
                     let running = self.partitions.running(keys);
                     if running > 0 {
-                        info!(partitions = keys.len(), running, "partitions are to go to another worker: when their tasks have ended");
+                        info!(
+                            partitions = keys.len(),
+                            running, "partitions are to go to another worker: when their tasks have ended"
+                        );
                     }
                     self.pending.push_back(event);
                 }

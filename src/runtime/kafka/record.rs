@@ -26,7 +26,12 @@ impl Record {
     pub fn new(from: &BorrowedMessage<'_>) -> Self {
         let key: Key = (from.topic().into(), from.partition());
         let headers = headers(from).unwrap_or_else(|| {
-            warn!(topic = from.topic(), partition = from.partition(), offset = from.offset(), "the name of a header is no text; the record is taken without headers");
+            warn!(
+                topic = from.topic(),
+                partition = from.partition(),
+                offset = from.offset(),
+                "the name of a header is no text; the record is taken without headers"
+            );
             Vec::new()
         });
         let body = from.payload().unwrap_or_default().to_vec();
@@ -76,8 +81,7 @@ mod tests {
     use super::*;
 
     fn of(headers: &[(&str, &[u8])]) -> Message {
-        let headers: Vec<_> =
-            headers.iter().map(|(name, value)| ((*name).to_owned(), Some(value.to_vec()))).collect();
+        let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), Some(value.to_vec()))).collect();
         message(&("work".into(), 3), 42, &headers, b"x".to_vec())
     }
 

@@ -32,10 +32,14 @@ pub fn find(consumer: &BaseConsumer<Context>, keys: &[Key], reset: OffsetReset) 
                 let inherited = metadata::decode(&text(&element), position);
                 starts.push(Start { key: key(&element), position, inherited, committed: true });
             }
-            _ => without.add_partition_offset(element.topic(), element.partition(), match reset {
-                OffsetReset::Earliest => Offset::Beginning,
-                OffsetReset::Latest => Offset::End,
-            })?,
+            _ => without.add_partition_offset(
+                element.topic(),
+                element.partition(),
+                match reset {
+                    OffsetReset::Earliest => Offset::Beginning,
+                    OffsetReset::Latest => Offset::End,
+                },
+            )?,
         }
     }
     if without.count() > 0 {

@@ -131,9 +131,9 @@ impl Member {
         let trouble = metadata.topics().iter().find_map(|found| found.error());
         match trouble {
             None => Ok(()),
-            Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) => {
-                Err(format!("there is no topic {topic:?}: create it (`awp publish --declare` does), or correct {option}"))
-            }
+            Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) => Err(format!(
+                "there is no topic {topic:?}: create it (`awp publish --declare` does), or correct {option}"
+            )),
             Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) => Err(format!(
                 "the login may not see the topic {topic:?}: grant it Read on the topics of tasks and on the group {:?}, and Write on the topic of dead letters",
                 self.settings.group
@@ -151,7 +151,9 @@ impl Member {
 fn remedy(code: RDKafkaErrorCode) -> &'static str {
     match code {
         RDKafkaErrorCode::GroupAuthorizationFailed => ": grant the login Read on the group",
-        RDKafkaErrorCode::GroupMaxSizeReached => ": the group has as many members as the brokers allow (group.consumer.max.size)",
+        RDKafkaErrorCode::GroupMaxSizeReached => {
+            ": the group has as many members as the brokers allow (group.consumer.max.size)"
+        }
         _ => "",
     }
 }

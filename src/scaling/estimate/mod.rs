@@ -2,6 +2,7 @@
 //! needs a time-series database.
 
 pub mod duration;
+pub mod groups;
 pub mod memory;
 pub mod rate;
 pub mod startup;

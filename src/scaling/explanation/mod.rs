@@ -89,7 +89,7 @@ pub fn explain(inputs: &Inputs) -> Explanation {
     let mut trace = Trace::default();
     let (after, decision) = decide_telling(state, settings, observation, *at, Some(&mut trace));
     let now = decision.at;
-    let length = window::length(settings.scale_down_window, decision.estimates.startup);
+    let length = window::length(settings, decision.estimates.startup);
     Explanation {
         reading: reading::of(&after, settings, observation, now),
         ages: ages::of(&after.arrivals, now),

@@ -145,6 +145,10 @@ struct DecideCase {
     max_memory_gi: Option<u64>,
     #[serde(default)]
     single_active_consumer: bool,
+    #[serde(default)]
+    unsettled: bool,
+    #[serde(default)]
+    message_groups: bool,
     refused: Option<String>,
     hold: Option<u32>,
     mode: Option<String>,
@@ -193,7 +197,11 @@ impl DecideCase {
             scale_down_window: Some(self.window),
             fallback: self.fallback.as_ref().map(|f| Fallback { after: f.after, replicas: f.replicas }),
             reports: self.reports.unwrap_or(true),
-            drain: if self.drain.is_some() { DrainSupport::Protocol } else { DrainSupport::IdleOnly },
+            drain: match self.drain.as_deref() {
+                Some("Protocol") => DrainSupport::Protocol,
+                Some("Sigterm") => DrainSupport::Sigterm,
+                _ => DrainSupport::IdleOnly,
+            },
             ..fixtures::settings()
         }
     }
@@ -209,7 +217,9 @@ impl DecideCase {
             unacked: self.unacked.map(|count| Counted { count, at }),
             unacked_by_worker: self.by_worker.clone().map(|counts| CountedByWorker { counts, at }),
             single_active_consumer: self.single_active_consumer,
-            dead_letters: None,
+            unsettled: self.unsettled,
+            message_groups: self.message_groups,
+            ..QueueCounts::default()
         };
         let present = workers.iter().filter(|worker| worker.phase != WorkerPhase::Terminating).count() as u32;
         Observation {

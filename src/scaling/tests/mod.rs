@@ -2,6 +2,7 @@
 //! time is `simulation`.
 
 mod blind;
+mod by_counts;
 mod cases;
 pub mod fixtures;
 mod properties;

@@ -1,6 +1,7 @@
 //! The operator as the chart would run it: its ServiceAccount, its Roles, nothing more. A missing permission fails
 //! whatever uses this.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Options {
     pub log: String,
     /// Whether the chart's CRD is applied; not where a cluster has one that is others' as well.
     pub crd: bool,
+    /// `IP:PORT` of its admin server; `None` = loopback, at a free port.
+    pub admin: Option<SocketAddr>,
 }
 
 impl Options {
@@ -36,6 +39,7 @@ impl Options {
             namespace: namespace.into(),
             log: "info,awp=debug".into(),
             crd: true,
+            admin: None,
         }
     }
 }
@@ -44,7 +48,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Operator {
     spec: Spec,
-    admin: u16,
+    admin: SocketAddr,
     server: Mutex<Server>,
     log: PathBuf,
     scratch: Scratch,
@@ -64,10 +68,10 @@ impl Operator {
     /// Starts `awp run` with any kubeconfig.
     pub async fn start_with(kubeconfig: &Path, options: &Options) -> Result<Self> {
         let scratch = Scratch::new("operator")?;
-        let admin = ports::free()?;
+        let admin = options.admin.map_or_else(|| ports::free().map(|port| (Ipv4Addr::LOCALHOST, port).into()), Ok)?;
         let spec = Spec::new("operator", &options.binary)
             .args(["run", "--log-filter", &options.log, "--log-format", "json"])
-            .args(["--namespace", &options.namespace, "--admin", &format!("127.0.0.1:{admin}")])
+            .args(["--namespace", &options.namespace, "--admin", &admin.to_string()])
             .envs([("KUBECONFIG", kubeconfig)]);
         let mut server = Server::start(&spec, &scratch)?;
         ready(&mut server, admin).await?;
@@ -102,7 +106,7 @@ impl Operator {
 
     /// Where it answers people and scrapers.
     pub fn admin_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.admin)
+        format!("http://{}", self.admin)
     }
 
     /// What `/metrics`, `/readyz` or `/livez` answers.
@@ -112,9 +116,9 @@ impl Operator {
     }
 }
 
-async fn ready(server: &mut Server, admin: u16) -> Result<()> {
+async fn ready(server: &mut Server, admin: SocketAddr) -> Result<()> {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
-    let url = format!("http://127.0.0.1:{admin}/readyz");
+    let url = format!("http://{admin}/readyz");
     server
         .ready_when(Duration::from_secs(60), async || {
             let answer = client.get(&url).send().await?;

@@ -2,17 +2,20 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 mod declare;
+mod kafka;
 mod rabbitmq;
 mod secrets;
+mod sqs;
 
-use crate::api::schema::{self, rules};
+use crate::api::schema::rules;
 
 pub use declare::{Binding, Declare, DeclaredDeadLetter, QueueType};
+pub use kafka::{GroupType, Isolation, Kafka, KafkaTls, Mechanism, OffsetReset, Sasl, StartFrom};
 pub use rabbitmq::RabbitMq;
 pub use secrets::{Credentials, SecretRef, Tls, TlsSecretRef};
+pub use sqs::{AwsCredentials, AwsSecretRef, Sqs};
 
 /// Where the tasks wait. Exactly one member.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -22,12 +25,10 @@ pub struct Broker {
     /// A queue of a RabbitMQ broker, quorum or classic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rabbitmq: Option<RabbitMq>,
-    /// Amazon SQS. This version cannot read it: a pool that names it is refused.
+    /// A queue of Amazon SQS, standard or FIFO.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::unreadable")]
-    pub sqs: Option<Value>,
-    /// Apache Kafka. This version cannot read it: a pool that names it is refused.
+    pub sqs: Option<Sqs>,
+    /// Topics of an Apache Kafka cluster, worked on by a consumer group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::unreadable")]
-    pub kafka: Option<Value>,
+    pub kafka: Option<Kafka>,
 }

@@ -49,6 +49,12 @@ async fn login(source: &Source, steps: &mut Vec<Step>) -> Option<Link> {
             steps.push(Step::refused("vhost", &why));
             None
         }
+        // The port takes connections, that is known by now.
+        Err(why) if why.reason == "BrokerUnreachable" => {
+            let remedy = "check the port (5672 for amqp://, 5671 for amqps://), and what the broker's log says of it";
+            steps.push(Step::failed("login", why.message, remedy));
+            None
+        }
         Err(why) => {
             steps.push(Step::refused("login", &why));
             None

@@ -154,6 +154,6 @@ mod tests {
     fn a_bar_stands_only_where_something_is_above_its_foot() {
         let axis = scale(10.0, 0.0, 100.0);
         let bars = series(Kind::Bars { above: 5.0 }, &[(10.0, 4.0), (50.0, 10.0)]);
-        assert_eq!(bars.path(&TIME, &axis), "M5.0 58.3V16.7");
+        assert_eq!(bars.path(&TIME, &axis), "M5.0 50.0V0.0");
     }
 }

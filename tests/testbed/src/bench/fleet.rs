@@ -24,7 +24,7 @@ const BURSTS_TIME: Duration = Duration::from_secs(30);
 /// The broker alone, for comparison.
 const ALONE: Duration = Duration::from_secs(10);
 /// The operator has come to rest when it wrote nothing for so long; if it never does, what it writes is told.
-const QUIET: Duration = Duration::from_secs(16);
+const QUIET: Duration = Duration::from_secs(20);
 const QUIET_LIMIT: Duration = Duration::from_secs(90);
 
 #[derive(Clone, Debug, Serialize)]
@@ -59,7 +59,7 @@ async fn on_site(site: &Site, awp: &Path, pools: usize, time: Duration) -> Resul
     let (decisions, sizes, ready) = (site.decisions(), site.sizes(), site.ready());
     say(&format!("fleet {pools}: creating the pools"));
     let began = Timestamp::now();
-    site.create(&names, &json!({"minReplicas": 1, "maxReplicas": 50})).await?;
+    site.create(&names, &json!({"minReplicas": 1, "maxReplicas": 50, "scaleDownWindow": "5s"})).await?;
     let since = |at: Timestamp| at.duration_since(began).as_secs_f64();
     let applied = since(Timestamp::now());
     let decided = wait::until("every pool is decided", PATIENCE, async || Ok(decisions.complete(pools))).await?;

@@ -131,6 +131,8 @@ impl<'a> Stage<'a> {
             eprintln!("  alias kubectl={}", self.access().kubectl_program().display());
         }
         eprintln!("  kubectl -n {} get awp {POOL} --watch", self.namespace());
+        let (awp, operator) = (self.awp.display(), self.operator.admin_url());
+        eprintln!("  {awp} explain {POOL} -n {} --operator {operator}", self.namespace());
         eprintln!(
             "  {} publish {} --durations 5,20 --count 40",
             self.awp.display(),

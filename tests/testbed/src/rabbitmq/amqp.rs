@@ -93,21 +93,33 @@ impl RabbitMq {
     /// Publishes persistent messages to the queue and waits until the broker has confirmed each. A message that no
     /// queue took is an error.
     pub async fn publish(&self, vhost: &str, queue: &str, bodies: impl IntoIterator<Item = Vec<u8>>) -> Result<()> {
+        self.publish_to(vhost, "", queue, bodies).await
+    }
+
+    /// The same to an exchange.
+    pub async fn publish_to(
+        &self,
+        vhost: &str,
+        exchange: &str,
+        key: &str,
+        bodies: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Result<()> {
         self.on_channel(vhost, async |channel| {
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
             let mut waiting = FuturesOrdered::new();
             for body in bodies {
                 let properties = BasicProperties::default().with_delivery_mode(2);
-                waiting.push_back(channel.basic_publish("".into(), queue.into(), options, &body, properties).await?);
+                waiting
+                    .push_back(channel.basic_publish(exchange.into(), key.into(), options, &body, properties).await?);
                 if waiting.len() >= WINDOW
                     && let Some(confirmation) = waiting.next().await
                 {
-                    taken(&confirmation?, queue)?;
+                    taken(&confirmation?, key)?;
                 }
             }
             while let Some(confirmation) = waiting.next().await {
-                taken(&confirmation?, queue)?;
+                taken(&confirmation?, key)?;
             }
             Ok(())
         })
@@ -124,9 +136,9 @@ impl RabbitMq {
     }
 }
 
-fn taken(confirmation: &Confirmation, queue: &str) -> Result<()> {
+fn taken(confirmation: &Confirmation, key: &str) -> Result<()> {
     match confirmation {
         Confirmation::Ack(None) => Ok(()),
-        other => bail!("the message to queue {queue} was not taken: {other:?}"),
+        other => bail!("the message for {key} was not taken: {other:?}"),
     }
 }

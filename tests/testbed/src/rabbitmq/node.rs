@@ -170,10 +170,7 @@ impl Node {
             ("RABBITMQ_LOG_BASE", file("logs")),
             ("RABBITMQ_LOGS", "-".to_owned()),
             ("RABBITMQ_DIST_PORT", self.ports.distribution.to_string()),
-            (
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-                "-kernel inet_dist_use_interface {127,0,0,1}".to_owned(),
-            ),
+            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
             // The started process is then the virtual machine itself, and SIGTERM stops it in order.
             ("RUNNING_UNDER_SYSTEMD", "true".to_owned()),
         ];
@@ -209,7 +206,8 @@ mod tests {
         let environment = neighbourhood.environment();
         let port = environment.iter().find(|(name, _)| name == "ERL_EPMD_PORT").unwrap().1.clone();
         assert!(!with_epmd_port(&port).is_empty(), "the test looks in the wrong place");
-        let node = Node::prepare(programs, Options::default(), Arc::new(neighbourhood), "rabbit@localhost", &[]).unwrap();
+        let node =
+            Node::prepare(programs, Options::default(), Arc::new(neighbourhood), "rabbit@localhost", &[]).unwrap();
         let environment = node.environment();
         let program = node.programs.sbin.join("rabbitmqctl");
         node.shut_down().await.unwrap();

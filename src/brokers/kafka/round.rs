@@ -1,0 +1,396 @@
+//! One look at everything: per coordinator one request for what all its groups have committed, per
+//! leader one for where all its partitions end. More only for what is not known yet or changes rarely.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use futures::future::join_all;
+
+use super::atlas::Atlas;
+use super::belief::{Looks, Place};
+use super::errors;
+use super::identity::Identity;
+use super::lag::Look;
+use super::nodes::Nodes;
+use super::{Isolation, Wanted};
+use crate::clock::Clock;
+use crate::kafka::message::{
+    Batch, CommitOffsets, DescribeClassic, DescribeConsumer, EARLIEST, Fetch, FetchCommits, Group, GroupCommits,
+    LATEST, ListOffsets,
+};
+use crate::kafka::{Cluster, Code, Error, Partitions};
+use crate::scaling::observation::Unknown;
+use crate::scaling::time::Timestamp;
+
+/// What a person finds in the metadata of commits that are ours.
+const NOTE: &str = "position kept by awp while the pool has no workers";
+
+/// Looks at groups of one cluster.
+#[derive(Debug)]
+pub struct Reader {
+    cluster: Arc<Cluster>,
+    identity: Identity,
+    atlas: Atlas,
+    nodes: Nodes,
+    clock: Clock,
+}
+
+/// A group to look at.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub wanted: Wanted,
+    /// Its members are wanted as well.
+    pub members: bool,
+}
+
+type Commits = HashMap<String, Result<GroupCommits, Code>>;
+/// What leaders said of partitions, by isolation and time asked for.
+type Offsets = HashMap<(Isolation, i64, Place), Result<Option<i64>, Code>>;
+
+impl Reader {
+    pub fn new(identity: &Identity, clock: Clock, jitter: fn() -> f64) -> Result<Self, Unknown> {
+        let cluster = Arc::new(Cluster::new(identity.settings()?));
+        let nodes = Nodes::new(clock, jitter);
+        Ok(Self { cluster, identity: identity.clone(), atlas: Atlas::default(), nodes, clock })
+    }
+
+    /// Looks at all of `asks`; the answer has their order. An error is one of the cluster's.
+    pub async fn look(&mut self, asks: &[Ask]) -> Result<Vec<Result<Looks, Unknown>>, Unknown> {
+        let at = self.clock.now();
+        self.nodes.probe(&self.cluster);
+        let groups: BTreeSet<&str> = asks.iter().map(|ask| ask.wanted.group.as_str()).collect();
+        let topics: BTreeSet<&str> = asks.iter().flat_map(|ask| ask.wanted.topics.iter().map(String::as_str)).collect();
+        self.atlas.refresh(&self.cluster, &groups, &topics, at).await.map_err(|error| self.cluster_failed(&error))?;
+        self.pass_over_nodes_in_trouble(&groups, &topics);
+        let wants = self.wants(asks, at);
+        let (groups, offsets) = tokio::join!(self.read_groups(asks), self.read_offsets(&wants));
+        let (commits, members, failed) = groups;
+        let (offsets, more) = offsets;
+        for (node, error) in failed.iter().chain(&more) {
+            self.nodes.failed(*node, error);
+            self.atlas.forget_node(*node);
+        }
+        for ((_, time, place), offset) in &offsets {
+            match offset {
+                Ok(Some(start)) if *time == EARLIEST => self.atlas.set_start(place.clone(), *start, at),
+                Ok(_) => {}
+                Err(_) => self.atlas.forget_leaders(),
+            }
+        }
+        Ok(asks.iter().map(|ask| self.looks(ask, &commits, &members, &offsets, at)).collect())
+    }
+
+    /// What a failing node led or coordinated is somebody else's soon: it is asked for again next time.
+    fn pass_over_nodes_in_trouble(&mut self, groups: &BTreeSet<&str>, topics: &BTreeSet<&str>) {
+        let coordinators = groups.iter().filter_map(|group| self.atlas.coordinator(group).ok());
+        let leaders = topics.iter().flat_map(|topic| self.atlas.leaders(topic).into_values());
+        let nodes: BTreeSet<i32> = coordinators.chain(leaders).collect();
+        for node in nodes.into_iter().filter(|node| self.nodes.trouble(*node).is_some()) {
+            self.atlas.forget_node(node);
+        }
+    }
+
+    /// Node to isolation and partitions with times.
+    fn wants(&self, asks: &[Ask], at: Timestamp) -> HashMap<i32, BTreeMap<Isolation, BTreeSet<(Place, i64)>>> {
+        let mut wants: HashMap<i32, BTreeMap<Isolation, BTreeSet<(Place, i64)>>> = HashMap::new();
+        for wanted in asks.iter().map(|ask| &ask.wanted) {
+            for topic in &wanted.topics {
+                for (partition, leader) in self.atlas.leaders(topic) {
+                    let place = (topic.clone(), partition);
+                    let of_leader = wants.entry(leader).or_default().entry(wanted.isolation).or_default();
+                    if self.atlas.start(&place, at).is_none() {
+                        of_leader.insert((place.clone(), EARLIEST));
+                    }
+                    of_leader.insert((place, LATEST));
+                }
+            }
+        }
+        wants.remove(&-1);
+        wants
+    }
+
+    /// Where partitions end, and the nodes that did not say.
+    async fn read_offsets(
+        &self,
+        wants: &HashMap<i32, BTreeMap<Isolation, BTreeSet<(Place, i64)>>>,
+    ) -> (Offsets, Vec<(i32, Error)>) {
+        let ask = async |node: i32, isolation: Isolation, time: i64, places: Vec<Place>| {
+            let answer = self.list(node, isolation, places.iter().map(|place| (place.clone(), time))).await;
+            (node, isolation, time, answer)
+        };
+        let mut requests = Vec::new();
+        for (node, wants) in wants.iter().filter(|(node, _)| self.nodes.trouble(**node).is_none()) {
+            for (isolation, wants) in wants {
+                // A request names each partition once.
+                for time in [LATEST, EARLIEST] {
+                    let places: Vec<Place> =
+                        wants.iter().filter(|(_, it)| *it == time).map(|(place, _)| place.clone()).collect();
+                    if !places.is_empty() {
+                        requests.push(ask(*node, *isolation, time, places));
+                    }
+                }
+            }
+        }
+        let (mut offsets, mut failed) = (Offsets::new(), Vec::new());
+        for (node, isolation, time, answer) in join_all(requests).await {
+            match answer {
+                Ok(listed) => offsets.extend(listed.into_iter().map(|(place, it)| ((isolation, time, place), it))),
+                Err(error) => failed.push((node, error)),
+            }
+        }
+        (offsets, failed)
+    }
+
+    async fn list(
+        &self,
+        node: i32,
+        isolation: Isolation,
+        places: impl Iterator<Item = (Place, i64)>,
+    ) -> Result<Vec<(Place, Result<Option<i64>, Code>)>, Error> {
+        let topics = by_topic(places);
+        let listed = self.cluster.ask(node, &ListOffsets { isolation, topics }).await?;
+        Ok(listed.into_iter().map(|it| ((it.topic, it.partition), it.offset)).collect())
+    }
+
+    /// What groups have committed, who is in those that were asked about, and the nodes that did not say.
+    async fn read_groups(&self, asks: &[Ask]) -> (Commits, HashMap<String, Result<Group, Code>>, Vec<(i32, Error)>) {
+        let mut of_node: HashMap<i32, Vec<&Ask>> = HashMap::new();
+        for ask in asks {
+            if let Ok(node) = self.atlas.coordinator(&ask.wanted.group)
+                && self.nodes.trouble(node).is_none()
+            {
+                of_node.entry(node).or_default().push(ask);
+            }
+        }
+        let requests = of_node.iter().map(async |(node, asks)| {
+            // Members first: whoever is said to hold nothing held its partitions then.
+            let described: BTreeSet<&str> =
+                asks.iter().filter(|ask| ask.members).map(|ask| ask.wanted.group.as_str()).collect();
+            let answer = async {
+                Ok::<_, Error>((self.describe(*node, &described).await?, self.fetch_commits(*node, asks).await?))
+            };
+            (*node, answer.await)
+        });
+        let (mut commits, mut members, mut failed) = (Commits::new(), HashMap::new(), Vec::new());
+        for (node, answer) in join_all(requests).await {
+            match answer {
+                Ok((described, fetched)) => {
+                    members.extend(described);
+                    commits.extend(fetched);
+                }
+                Err(error) => failed.push((node, error)),
+            }
+        }
+        (commits, members, failed)
+    }
+
+    /// Pools may share a group with other topics: each group is asked for all that is wanted of it.
+    async fn fetch_commits(&self, node: i32, asks: &[&Ask]) -> Result<Commits, Error> {
+        let mut wanted: BTreeMap<&str, Partitions> = BTreeMap::new();
+        for Wanted { group, topics, .. } in asks.iter().map(|ask| &ask.wanted) {
+            let all = wanted.entry(group).or_default();
+            for topic in topics {
+                let partitions: Vec<i32> = self.atlas.leaders(topic).into_keys().collect();
+                if !partitions.is_empty() {
+                    all.insert(topic.clone(), partitions);
+                }
+            }
+        }
+        // A group without partitions would be answered with all that it ever committed.
+        let groups: Vec<(&str, &Partitions)> =
+            wanted.iter().filter(|(_, all)| !all.is_empty()).map(|(group, all)| (*group, all)).collect();
+        let connection = self.cluster.node(node).await?;
+        let several = FetchCommits::takes_several(connection.version::<FetchCommits<'_>>()?);
+        let at_once = if several { groups.len() } else { 1 };
+        let requests: Vec<FetchCommits<'_>> =
+            groups.chunks(at_once.max(1)).map(|groups| FetchCommits { groups: groups.to_vec() }).collect();
+        let mut commits = Commits::new();
+        for answer in join_all(requests.iter().map(|request| connection.call(request))).await {
+            commits.extend(answer?);
+        }
+        Ok(commits)
+    }
+
+    /// The new protocol is asked first, where the broker has it: the classic answer to a group of the
+    /// new one is that there is none.
+    async fn describe(
+        &self,
+        node: i32,
+        groups: &BTreeSet<&str>,
+    ) -> Result<HashMap<String, Result<Group, Code>>, Error> {
+        if groups.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let connection = self.cluster.node(node).await?;
+        let all: Vec<&str> = groups.iter().copied().collect();
+        let mut found = match connection.version::<DescribeConsumer<'_>>() {
+            Ok(_) => connection.call(&DescribeConsumer { groups: all.clone() }).await?,
+            Err(_) => HashMap::new(),
+        };
+        let of_new_protocol =
+            |group: &&str| found.get(*group).is_some_and(|it| !matches!(it, Err(Code::GROUP_ID_NOT_FOUND)));
+        let classic: Vec<&str> = all.into_iter().filter(|group| !of_new_protocol(group)).collect();
+        if !classic.is_empty() {
+            found.extend(connection.call(&DescribeClassic { groups: classic }).await?);
+        }
+        Ok(found)
+    }
+
+    /// All answers about one group, or why they do not suffice.
+    fn looks(
+        &mut self,
+        ask: &Ask,
+        commits: &Commits,
+        members: &HashMap<String, Result<Group, Code>>,
+        offsets: &Offsets,
+        at: Timestamp,
+    ) -> Result<Looks, Unknown> {
+        let wanted = &ask.wanted;
+        let commits = match commits.get(&wanted.group) {
+            Some(Ok(commits)) => Some(commits),
+            Some(Err(code)) => return Err(self.group_failed(*code, wanted)),
+            None => None,
+        };
+        let mut looks = Looks { at, partitions: BTreeMap::new(), topics: BTreeMap::new(), group: None };
+        for name in &wanted.topics {
+            let topic = self.atlas.topic(name).map_err(|code| errors::topic(code, name, &self.identity))?;
+            looks.topics.insert(name.clone(), topic.id);
+            for (partition, leader) in self.atlas.leaders(name) {
+                let place = (name.clone(), partition);
+                let look = self.look_at(wanted, &place, leader, commits, offsets, at)?;
+                looks.partitions.insert(place, look);
+            }
+        }
+        looks.group = members.get(&wanted.group).and_then(|group| group.clone().ok());
+        Ok(looks)
+    }
+
+    fn look_at(
+        &mut self,
+        wanted: &Wanted,
+        place: &Place,
+        leader: i32,
+        commits: Option<&GroupCommits>,
+        offsets: &Offsets,
+        at: Timestamp,
+    ) -> Result<Look, Unknown> {
+        let (topic, partition) = (place.0.as_str(), place.1);
+        let Some(commits) = commits else { return Err(self.not_said(self.atlas.coordinator(&wanted.group), wanted)) };
+        let committed = match commits.get(place) {
+            Some(Ok(committed)) => *committed,
+            Some(Err(code)) => return Err(self.group_failed(*code, wanted)),
+            None => return Err(errors::incomplete(topic, partition)),
+        };
+        let end_of = |time: i64| match offsets.get(&(wanted.isolation, time, place.clone())) {
+            Some(Ok(Some(offset))) => Ok(*offset),
+            Some(Ok(None)) => Err(errors::incomplete(topic, partition)),
+            Some(Err(code)) => Err(errors::topic(*code, topic, &self.identity)),
+            None if leader < 0 => Err(errors::topic(Code::LEADER_NOT_AVAILABLE, topic, &self.identity)),
+            None => match self.nodes.trouble(leader) {
+                Some(error) => Err(errors::failed(&error, &self.cluster.address(leader), &self.identity)),
+                None => Err(errors::incomplete(topic, partition)),
+            },
+        };
+        let end = end_of(LATEST)?;
+        let start = self.atlas.start(place, at).map_or_else(|| end_of(EARLIEST), Ok)?;
+        if end < start {
+            // Made anew since the start was looked up.
+            self.atlas.forget_starts(topic);
+            return Err(errors::incomplete(topic, partition));
+        }
+        Ok(Look { start, end, committed })
+    }
+
+    fn not_said(&self, coordinator: Result<i32, Code>, wanted: &Wanted) -> Unknown {
+        match coordinator.map(|node| (node, self.nodes.trouble(node))) {
+            Ok((node, Some(error))) => errors::failed(&error, &self.cluster.address(node), &self.identity),
+            Ok((_, None)) => errors::group(Code::COORDINATOR_NOT_AVAILABLE, &wanted.group, &self.identity),
+            Err(code) => errors::group(code, &wanted.group, &self.identity),
+        }
+    }
+
+    fn group_failed(&mut self, code: Code, wanted: &Wanted) -> Unknown {
+        // Also for what is no move: the next round asks whoever is told then.
+        self.atlas.forget_coordinator(&wanted.group);
+        errors::group(code, &wanted.group, &self.identity)
+    }
+
+    fn cluster_failed(&self, error: &Error) -> Unknown {
+        errors::failed(error, &self.identity.address(), &self.identity)
+    }
+
+    /// Whether a consumer would be given a record of what these partitions seem to have. What cannot be
+    /// found out is left out.
+    pub async fn examine(&self, isolation: Isolation, suspects: &[(Place, Look)]) -> Vec<(Place, Look, bool)> {
+        let mut of_leader: HashMap<i32, Vec<(Place, Look)>> = HashMap::new();
+        for (place, look) in suspects {
+            let leader = self.atlas.leaders(&place.0).get(&place.1).copied().unwrap_or(-1);
+            if leader >= 0 && self.nodes.trouble(leader).is_none() {
+                of_leader.entry(leader).or_default().push((place.clone(), *look));
+            }
+        }
+        let requests = of_leader.iter().map(async |(leader, suspects)| {
+            let from = suspects.iter().map(|(place, look)| (place.clone(), begin(*look)));
+            let answer = self.cluster.ask(*leader, &Fetch { isolation, topics: by_topic(from) }).await;
+            let answers = answer.unwrap_or_default().into_iter();
+            let found: HashMap<Place, Vec<Batch>> =
+                answers.filter_map(|(topic, (partition, batches))| Some(((topic, partition), batches.ok()?))).collect();
+            let of = |(place, look): &(Place, Look)| Some((place.clone(), *look, visible(found.get(place)?, *look)?));
+            suspects.iter().filter_map(of).collect::<Vec<_>>()
+        });
+        join_all(requests).await.into_iter().flatten().collect()
+    }
+
+    /// The offsets of a time, for a group that begins there; the end where nothing is as new.
+    pub async fn offsets_for(&self, looks: &Looks, time: i64) -> Result<BTreeMap<Place, i64>, Error> {
+        let mut offsets = BTreeMap::new();
+        let mut of_leader: HashMap<i32, Vec<Place>> = HashMap::new();
+        for place in looks.partitions.keys() {
+            let leader = self.atlas.leaders(&place.0).get(&place.1).copied();
+            let leader = leader.filter(|it| *it >= 0).ok_or(Error::Refused(Code::LEADER_NOT_AVAILABLE))?;
+            of_leader.entry(leader).or_default().push(place.clone());
+        }
+        for (leader, places) in of_leader {
+            let times = places.into_iter().map(|place| (place, time));
+            for (place, offset) in self.list(leader, Isolation::ReadUncommitted, times).await? {
+                let offset = offset.map_err(Error::Refused)?;
+                let end = looks.partitions.get(&place).map_or(0, |look| look.end);
+                offsets.insert(place, offset.unwrap_or(end));
+            }
+        }
+        Ok(offsets)
+    }
+
+    /// Commits for a group without members; refused with `UNKNOWN_MEMBER_ID` where it has some.
+    pub async fn commit(&self, group: &str, offsets: &BTreeMap<Place, i64>) -> Result<(), Error> {
+        let node = self.atlas.coordinator(group).map_err(Error::Refused)?;
+        let offsets = by_topic(offsets.iter().map(|(place, offset)| (place.clone(), *offset)));
+        self.cluster.ask(node, &CommitOffsets { group, offsets, note: NOTE }).await?.map_err(Error::Refused)
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+}
+
+/// Where a consumer that has committed goes on.
+fn begin(look: Look) -> i64 {
+    look.committed.unwrap_or(look.start).max(look.start)
+}
+
+/// `None` = the batches do not tell: they do not reach the end, or are in a format that is not read.
+fn visible(batches: &[Batch], look: Look) -> Option<bool> {
+    let mine = || batches.iter().filter(|batch| batch.last >= begin(look));
+    if mine().any(|batch| batch.visible) {
+        return Some(true);
+    }
+    mine().next_back().filter(|last| last.last + 1 >= look.end).map(|_| false)
+}
+
+fn by_topic<T>(places: impl Iterator<Item = (Place, T)>) -> BTreeMap<String, Vec<(i32, T)>> {
+    let mut topics: BTreeMap<String, Vec<(i32, T)>> = BTreeMap::new();
+    for ((topic, partition), value) in places {
+        topics.entry(topic).or_default().push((partition, value));
+    }
+    topics
+}

@@ -1,0 +1,56 @@
+//! How many replicas to write, and on what.
+//!
+//! A cache lags, and a write may be held up on its way. So every number is written on the Deployment as it is at this
+//! moment and names its version: what was overtaken is refused, and undoes nothing.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{Api, ResourceExt};
+
+use super::Step;
+use crate::scaling::settings::Mode;
+
+impl Step<'_> {
+    /// The number that was decided, before anybody looks at what is possible.
+    pub(super) async fn wanted_replicas(&mut self, from: u32) -> kube::Result<u32> {
+        if self.plan.settings.mode == Mode::Recommend {
+            // The number there is, only repeated.
+            return Ok(from);
+        }
+        self.mark_victims().await?;
+        Ok(self.decision.applied)
+    }
+
+    /// The Deployment at this moment; `None` = it is not the one that was decided on, and the pool looks again.
+    pub(super) async fn fresh(&mut self, live: &Deployment, from: u32) -> kube::Result<Option<Deployment>> {
+        let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
+        let fresh = api.get_opt(&live.name_any()).await?;
+        let Some(fresh) = fresh.filter(|fresh| fresh.metadata.uid == live.metadata.uid) else { return Ok(None) };
+        let replicas = fresh.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        let replicas = u32::try_from(replicas).unwrap_or(0);
+        if replicas == from {
+            return Ok(Some(fresh));
+        }
+        // A write whose answer was lost, or somebody else's: known from here on, whenever the watch will tell.
+        self.remember_written(live, replicas);
+        self.memory.wake.notify_one();
+        Ok(None)
+    }
+
+    /// Up at once, down only by workers that hold nothing.
+    pub(super) async fn possible_replicas(
+        &mut self,
+        live: &Deployment,
+        fresh: &Deployment,
+        from: u32,
+        wanted: u32,
+    ) -> kube::Result<u32> {
+        if wanted >= from {
+            return Ok(wanted);
+        }
+        // A new generation may be a rollout that the caches do not show yet.
+        if fresh.metadata.generation != live.metadata.generation {
+            return Ok(from);
+        }
+        Ok(from - self.removable(fresh, from, from - wanted).await?)
+    }
+}

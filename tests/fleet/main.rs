@@ -1,0 +1,55 @@
+//! Two hundred pools on one broker cost what does not depend on the machine: no more connections and requests than
+//! twenty do, and nothing is written where nothing happens. The operator, the API server and the broker are real, the
+//! pods are kwok's. Times and shares of a processor are for `make bench`.
+
+#![expect(clippy::unwrap_used, reason = "what is not as it should be fails the test")]
+
+mod looks;
+
+use looks::{LARGE, looks};
+
+/// One watch per kind of object, one for the Secret, and requests, whose connections stay open for a while.
+const MOST_TO_API_SERVER: usize = 7 + 16;
+
+#[tokio::test]
+async fn connections_do_not_grow_with_the_number_of_pools() {
+    let looks = looks().await;
+    for look in [&looks.small, &looks.large] {
+        let rest = &look.rest;
+        assert_eq!((rest.amqp_connections, rest.management_connections), (1, 1), "{rest:#?}");
+        assert!(rest.api_server_connections <= MOST_TO_API_SERVER, "{rest:#?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_to_the_management_api_do_not_grow_with_the_number_of_pools() {
+    let looks = looks().await;
+    let (small, large) = (looks.small.management_requests(), looks.large.management_requests());
+    // Where in its periods a look begins decides about one request of each of the four kinds.
+    assert!(small > 0.0 && large <= small + 4.0, "{small} requests for a few pools, {large} for many");
+}
+
+#[tokio::test]
+async fn a_queue_is_asked_for_at_most_once_a_second() {
+    let looks = looks().await;
+    for look in [&looks.small, &looks.large] {
+        let per_queue = look.rest.declares_per_second / look.pools as f64;
+        // Periods are spread by a tenth, and the heartbeats are counted as well.
+        assert!(per_queue <= 1.15, "{per_queue} times a second: {:#?}", look.rest);
+    }
+}
+
+#[tokio::test]
+async fn a_fleet_at_rest_writes_nothing() {
+    let looks = looks().await;
+    for look in [&looks.small, &looks.large] {
+        assert!(look.rest.api_written.is_empty(), "{:#?}", look.rest);
+    }
+}
+
+#[tokio::test]
+async fn a_pass_over_an_unchanged_pool_makes_no_api_call() {
+    let looks = looks().await;
+    assert!(looks.large.passes >= LARGE as u64, "every pool was looked at: {} passes", looks.large.passes);
+    assert_eq!(looks.large.rest.api_requests, 0, "but for watches that are renewed: {:#?}", looks.large.rest);
+}
