@@ -126,11 +126,7 @@ fn uri(address: &Address, endpoint: &Endpoint) -> AMQPUri {
             port: address.port,
         },
         vhost: address.vhost.clone(),
-        query: AMQPQueryString {
-            heartbeat: Some(HEARTBEAT),
-            frame_max: Some(FRAME_MAX),
-            ..AMQPQueryString::default()
-        },
+        query: AMQPQueryString { heartbeat: Some(HEARTBEAT), frame_max: Some(FRAME_MAX), ..AMQPQueryString::default() },
     }
 }
 
