@@ -15,13 +15,6 @@ worker: { template: { spec: { containers: [{ name: agent }, { name: cache }] } }
     Pool::try_from(&serde_saphyr::from_str::<AgentWorkerPoolSpec>(&text).unwrap())
 }
 
-fn rabbitmq_of(pool: &Pool) -> &RabbitMq {
-    match &pool.broker {
-        Broker::RabbitMq(rabbitmq) => rabbitmq,
-        other => panic!("{other:?}"),
-    }
-}
-
 fn template_of(pool: Pool) -> Template {
     match pool.worker {
         Worker::Template(template) => *template,
