@@ -92,6 +92,6 @@ pub async fn check(source: &Source, expected: &Expected) -> Vec<Step> {
     match source {
         Source::RabbitMq(source) => rabbitmq::check(source, expected).await,
         Source::Sqs(_) => vec![Step::skipped("broker", "this version tries no SQS queue")],
-        Source::Kafka(_) => vec![Step::skipped("broker", "this version tries no Kafka topic")],
+        Source::Kafka(_) => vec![Step::skipped("broker", "this version tries no Kafka cluster")],
     }
 }

@@ -18,7 +18,7 @@ worker: { template: { spec: { containers: [{ name: agent }, { name: cache }] } }
 fn rabbitmq_of(pool: &Pool) -> &RabbitMq {
     match &pool.broker {
         Broker::RabbitMq(rabbitmq) => rabbitmq,
-        other @ Broker::Sqs(_) => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -149,7 +149,7 @@ worker: {{ template: {{ spec: {{ containers: [{{ name: agent }}] }} }}{below} }}
 fn sqs_of(pool: Pool) -> Sqs {
     match pool.broker {
         Broker::Sqs(sqs) => sqs,
-        other @ Broker::RabbitMq(_) => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
