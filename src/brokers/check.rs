@@ -1,19 +1,17 @@
 //! What `awp check` finds out about a broker: a list of steps, each with its outcome and remedy.
 //!
-//! A broker has a `check` of its own, `pub async fn check(source: &Source, expected: &Expected) ->
-//! Vec<Step>`, or is tried by [`reading`]. Either connects with the pool's credentials, reads and
-//! never writes, ends within half a minute whatever the broker does, and puts no secret and no byte
-//! that a server sent into a step. The command line knows only the list.
+//! Each broker has a `check.rs` of its own with one function,
+//! `pub async fn check(source: &Source, expected: &Expected) -> Vec<Step>`: it connects with the
+//! pool's credentials, reads and never writes, ends within half a minute whatever the broker does,
+//! and puts no secret and no byte that a server sent into a step. The command line knows only the list.
 
 mod network;
-mod reading;
 
 use std::time::Duration;
 
 pub use network::network;
-pub use reading::reading;
 
-use super::{Brokers, Source, rabbitmq};
+use super::{Source, kafka, rabbitmq, sqs};
 use crate::scaling::observation::{ErrorClass, Unknown};
 
 /// What the pool expects of its queue.
@@ -89,10 +87,11 @@ impl Step {
     }
 }
 
-/// Tries everything that the pool needs of its broker; `brokers` read what has no steps of its own.
-pub async fn check(brokers: &dyn Brokers, source: &Source, expected: &Expected) -> Vec<Step> {
+/// Tries everything that the pool needs of its broker.
+pub async fn check(source: &Source, expected: &Expected) -> Vec<Step> {
     match source {
         Source::RabbitMq(source) => rabbitmq::check(source, expected).await,
-        Source::Sqs(_) | Source::Kafka(_) => reading(brokers, source, expected).await,
+        Source::Kafka(source) => kafka::check(source, expected).await,
+        Source::Sqs(source) => sqs::check(source, expected).await,
     }
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use awp::brokers::Source;
-use awp::brokers::check::{Expected, Outcome, Step, check, reading};
+use awp::brokers::check::{Expected, Outcome, Step, check};
 use awp::brokers::rabbitmq::{self as broker, Identity};
 use awp_testbed::base::pki::Authority;
 use awp_testbed::rabbitmq::User;
@@ -12,7 +12,7 @@ use awp_testbed::{RabbitMq, rabbitmq};
 use lapin::types::AMQPValue;
 use serde_json::json;
 
-use crate::support::{admin, amqp_only, login, readers};
+use crate::support::{admin, amqp_only, login};
 
 const PASSWORD: &str = "checker-password-4711";
 
@@ -22,7 +22,7 @@ fn source(broker: Identity, queue: &str) -> broker::Source {
 
 async fn steps(source: broker::Source, workers_report: bool, minutes: u64) -> Vec<Step> {
     let expected = Expected { task_timeout: Duration::from_secs(minutes * 60), prefetch: 4, workers_report };
-    let steps = check(&readers(), &Source::RabbitMq(source), &expected).await;
+    let steps = check(&Source::RabbitMq(source), &expected).await;
     for step in &steps {
         let said = format!("{} {}", step.detail, step.remedy.as_deref().unwrap_or_default());
         assert!(!said.contains(PASSWORD) && !said.contains("hunter2"), "{step:?}");
@@ -205,18 +205,4 @@ async fn certificates_are_tried_before_the_login() {
 
     let plain = uri.replace(&server.tls_port().to_string(), &server.amqp_port().to_string());
     failed(&with(&plain, server.ca_pem()).await, "tls", "amqps and https need a port that speaks TLS");
-}
-
-/// What brokers without steps of their own are tried by.
-#[tokio::test]
-async fn the_operators_own_reader_tells_what_it_can_read_and_what_not() {
-    let server = rabbitmq().await;
-    let vhost = server.vhost("check-reading").await.unwrap();
-    queue_with_dead_letters(server, &vhost).await;
-    let expected = Expected { task_timeout: Duration::from_secs(300), prefetch: 4, workers_report: true };
-    let read = async |queue: &str| {
-        reading(&readers(), &Source::RabbitMq(source(admin(server, &vhost), queue)), &expected).await
-    };
-    outcome(&read("tasks").await, "queue", Outcome::Passed);
-    failed(&read("nowhere").await, "queue", "create it or correct the name");
 }
