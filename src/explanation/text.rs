@@ -181,7 +181,8 @@ fn the_law(page: &mut Page, law: &Law) {
         ),
     );
     let sum = format!("x  = {position} + {} − {free} − {}", number(law.free_slots), number(task.completions));
-    page.row("", &format!("{sum} = {} slots short: {answer}", number(task.short)));
+    let short = if task.short > 0.0 { "slots short" } else { "slots, none is short" };
+    page.row("", &format!("{sum} = {} {short}: {answer}", number(task.short)));
 }
 
 fn seconds_signed(left: f64) -> String {

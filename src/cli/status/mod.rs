@@ -87,7 +87,12 @@ fn show(pools: &[AgentWorkerPool], args: &Args) -> anyhow::Result<()> {
         Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?,
         Output::Yaml => write!(out, "{}", serde_saphyr::to_string(&rows)?)?,
         Output::Text | Output::Wide if rows.is_empty() => eprintln!("no pools"),
-        Output::Text | Output::Wide => writeln!(out, "{}", table(&rows, args))?,
+        Output::Text | Output::Wide => {
+            // Without the blanks that frame a table.
+            for line in table(&rows, args).lines() {
+                writeln!(out, "{}", line.strip_prefix(' ').unwrap_or(&line).trim_end())?;
+            }
+        }
     }
     Ok(())
 }
