@@ -29,7 +29,7 @@ pub struct Startup {
 
 impl Default for Startup {
     fn default() -> Self {
-        Self { restored: false, ..Self::restored(FIRST_GUESS) }
+        Self { samples: VecDeque::from([FIRST_GUESS]), learned: FIRST_GUESS, restored: false }
     }
 }
 

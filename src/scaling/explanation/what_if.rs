@@ -82,12 +82,15 @@ fn variations(inputs: &Inputs, decision: &Decision, trace: &Trace) -> Vec<Variat
     variations
 }
 
+/// Adds a variation: the setting, its value, and what it changes.
+type With<'a> = dyn FnMut(&'static str, String, &dyn Fn(&mut Settings)) + 'a;
+
 /// Each limit that is below what is wanted, raised so far that it no longer is.
 fn raise_limits(
     inputs: &Inputs,
     decision: &Decision,
     trace: &Trace,
-    with: &mut dyn FnMut(&'static str, String, &dyn Fn(&mut Settings)),
+    with: &mut With<'_>,
 ) {
     let now = &inputs.settings;
     // What drains and terminates is still there while the others come.
