@@ -86,12 +86,7 @@ fn variations(inputs: &Inputs, decision: &Decision, trace: &Trace) -> Vec<Variat
 type With<'a> = dyn FnMut(&'static str, String, &dyn Fn(&mut Settings)) + 'a;
 
 /// Each limit that is below what is wanted, raised so far that it no longer is.
-fn raise_limits(
-    inputs: &Inputs,
-    decision: &Decision,
-    trace: &Trace,
-    with: &mut With<'_>,
-) {
+fn raise_limits(inputs: &Inputs, decision: &Decision, trace: &Trace, with: &mut With<'_>) {
     let now = &inputs.settings;
     // What drains and terminates is still there while the others come.
     let elsewhere = trace.members.len() as u32 + trace.absent - trace.active;
