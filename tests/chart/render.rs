@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::helm::{self, objects, of_kind, template};
+use crate::helm::{self, objects, of_kind, of_operator, template};
 
 #[test]
 fn the_chart_lints() {
@@ -75,10 +75,10 @@ fn nonsense_is_refused_with_the_name_of_the_value() {
 fn each_watched_namespace_gets_one_role_bound_to_the_operator_in_its_own_namespace() {
     let objects = objects(&["watchNamespaces={research,images}"]);
     let namespaces =
-        |kind| -> Vec<&Value> { of_kind(&objects, kind).iter().map(|it| &it["metadata"]["namespace"]).collect() };
+        |kind| -> Vec<&Value> { of_operator(&objects, kind).iter().map(|it| &it["metadata"]["namespace"]).collect() };
     assert_eq!(namespaces("Role"), ["images", "research"]);
     assert_eq!(namespaces("RoleBinding"), ["images", "research"]);
-    for binding in of_kind(&objects, "RoleBinding") {
+    for binding in of_operator(&objects, "RoleBinding") {
         assert_eq!(binding["subjects"], json!([{"kind": "ServiceAccount", "name": "awp", "namespace": "agents"}]));
     }
     let args = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"];
@@ -109,7 +109,7 @@ fn no_rule_has_a_wildcard_or_more_than_the_operator_uses() {
 #[test]
 fn only_named_secrets_are_readable_when_they_are_named() {
     let objects = objects(&["secretNames={reader,client-ca}"]);
-    let rules = of_kind(&objects, "Role")[0]["rules"].as_array().unwrap();
+    let rules = of_operator(&objects, "Role")[0]["rules"].as_array().unwrap();
     let secrets: Vec<_> = rules.iter().filter(|rule| rule["resources"] == json!(["secrets"])).collect();
     assert_eq!(secrets.len(), 1);
     assert_eq!(secrets[0]["resourceNames"], json!(["reader", "client-ca"]));
