@@ -9,5 +9,6 @@ mod cluster;
 mod dead_letters;
 mod faults;
 mod logins;
+mod sqs;
 mod strangers;
 mod worker_logs;
