@@ -74,7 +74,8 @@ fn nonsense_is_refused_with_the_name_of_the_value() {
 #[test]
 fn whose_pools_may_use_the_operators_aws_identity_is_told_to_it() {
     let args = |values: &[&str]| {
-        let args = &of_kind(&objects(values), "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"];
+        let objects = objects(values);
+        let args = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"];
         args.as_array().unwrap().iter().map(|arg| arg.as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let told = args(&["aws.namespaces={research,images}", "aws.clusterName=prod"]);
