@@ -1,6 +1,7 @@
 //! What the demo needs of a broker. A broker is a file beside this one and a line in [`start`].
 
 mod rabbitmq;
+mod sqs;
 
 use std::fmt::Debug;
 
@@ -12,6 +13,7 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     Rabbitmq,
+    Sqs,
 }
 
 /// A running broker with a login for the operator and the workers.
@@ -43,6 +45,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rabbitmq => "RabbitMQ",
+            Self::Sqs => "ElasticMQ (for Amazon SQS)",
         }
     }
 }
@@ -50,6 +53,7 @@ impl Kind {
 pub async fn start(kind: Kind) -> Result<Box<dyn Broker>> {
     match kind {
         Kind::Rabbitmq => rabbitmq::start().await,
+        Kind::Sqs => sqs::start().await,
     }
 }
 
