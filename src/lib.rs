@@ -10,6 +10,7 @@ pub mod contract;
 pub mod controller;
 pub mod explanation;
 pub mod kafka;
+pub mod librdkafka;
 pub mod net;
 pub mod ops;
 pub mod publishing;

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod crd;
 pub mod explain;
+mod kafka;
 pub mod publish;
 pub mod release;
 pub mod run;

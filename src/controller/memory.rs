@@ -37,6 +37,8 @@ pub struct Memory {
     pub config_map: Option<(Value, Timestamp)>,
     /// The last status written, and the pool's version in the cache then: until that moves, the cache does not have it.
     pub status: Option<(AgentWorkerPoolStatus, Option<String>)>,
+    /// When the API server said that this pool is gone, which the cache does not know yet.
+    pub gone: Option<Timestamp>,
     /// Since when the pool waits for something it names, by reason.
     pub waiting_since: Option<(&'static str, Timestamp)>,
     pub allowance: Allowance,
@@ -95,6 +97,7 @@ impl Memory {
             written: None,
             config_map: None,
             status: None,
+            gone: None,
             waiting_since: None,
             allowance: Allowance::new(now),
             status_written: None,

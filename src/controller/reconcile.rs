@@ -57,6 +57,9 @@ fn describe(error: &kube::Error) -> String {
 const IDLE: Duration = Duration::from_secs(15);
 /// Something is about to come (a watch's first list, a first reading).
 const SOON: Duration = Duration::from_millis(500);
+/// Seconds for which nothing is done for a pool that is gone, while the cache still has it: what is made for it would be
+/// collected at once, and made again.
+const REST: f64 = 5.0;
 /// Between two looks at a pool: never more often than a broker is read, never so rarely that a stale
 /// reading goes unnoticed.
 const NEXT: (f64, f64) = (0.25, 5.0);
@@ -72,6 +75,9 @@ pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) ->
         // Another pool of the same name: nothing of the old one counts.
         *memory = Memory::new(memory.wake.clone(), now);
         memory.pool_uid.clone_from(&pool.metadata.uid);
+    }
+    if memory.gone.is_some_and(|at| now.since(at) < REST) {
+        return Ok(Pass { next: SOON });
     }
     let spec = match parsed::Pool::try_from(&pool.spec) {
         Ok(spec) => spec,

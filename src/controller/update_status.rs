@@ -56,15 +56,28 @@ pub async fn update_status(
     let happenings = conditions::update(&mut new.conditions, &old, &news, pool.metadata.generation, memory, now);
     let due = memory.status_written.is_none_or(|at| now.since(at) >= READINGS_EVERY);
     if significant(&old, &new) || (due && readings_differ(&old, &new)) {
-        memory.status = write(context, pool, &new).await?.then(|| (new, pool.metadata.resource_version.clone()));
+        memory.status = None;
+        match write(context, pool, &new).await? {
+            Answer::Written => memory.status = Some((new, pool.metadata.resource_version.clone())),
+            Answer::Overtaken => (),
+            Answer::Gone => memory.gone = Some(now),
+        }
         memory.status_written = Some(now);
     }
     events::publish(&context.recorder, pool, &mut memory.allowance, &happenings, now).await;
     Ok(())
 }
 
-/// False if the pool is not there any more.
-async fn write(context: &Context, pool: &AgentWorkerPool, status: &AgentWorkerPoolStatus) -> kube::Result<bool> {
+/// What became of a status.
+enum Answer {
+    Written,
+    /// Somebody wrote at the same moment: the next pass writes again.
+    Overtaken,
+    /// The pool is deleted, or was made anew under its name, and the cache does not know yet.
+    Gone,
+}
+
+async fn write(context: &Context, pool: &AgentWorkerPool, status: &AgentWorkerPoolStatus) -> kube::Result<Answer> {
     let api: Api<AgentWorkerPool> =
         Api::namespaced(context.parts.client.clone(), pool.namespace().as_deref().unwrap_or_default());
     let body = json!({
@@ -75,10 +88,16 @@ async fn write(context: &Context, pool: &AgentWorkerPool, status: &AgentWorkerPo
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match api.patch_status(&pool.name_any(), &params, &Patch::Apply(&body)).await {
-        // Deleted meanwhile, or made anew under the same name: its next pass writes.
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
-        other => other.map(|_| true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(Answer::Overtaken),
+        Err(kube::Error::Api(status)) if status.code == 404 || is_of_another_uid(&status) => Ok(Answer::Gone),
+        other => other.map(|_| Answer::Written),
     }
+}
+
+/// The API server takes an apply with another UID for an attempt to change it (measured on Kubernetes 1.37).
+fn is_of_another_uid(status: &kube::core::Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 422 && causes.any(|cause| cause.field == "metadata.uid")
 }
 
 fn ready(found: &Found) -> u32 {

@@ -116,6 +116,11 @@ impl Connection {
         }
     }
 
+    /// Whether the broker knows this version of a request, be it one that is not made here.
+    pub fn knows(&self, key: i16, version: i16) -> bool {
+        self.versions.get(&key).is_some_and(|&(min, max)| (min..=max).contains(&version))
+    }
+
     /// Asks, and waits for the answer as long as the settings allow. A connection on which an answer
     /// did not come in time is closed: what hangs would hold up all that follow.
     pub async fn call<R: Request>(&self, request: &R) -> Result<R::Answer, Error> {

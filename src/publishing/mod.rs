@@ -1,6 +1,7 @@
 //! Putting tasks on a queue so that each is certainly there: `awp publish`. A broker is a folder
 //! beside this file that implements [`Target`].
 
+pub mod kafka;
 pub mod rabbitmq;
 pub mod sqs;
 pub mod tasks;

@@ -19,6 +19,7 @@
 pub mod broker;
 mod consumer;
 mod exec;
+pub mod kafka;
 pub mod ledger;
 mod memory;
 mod output;

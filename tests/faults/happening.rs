@@ -34,6 +34,8 @@ pub enum Happening {
     Mute(String, bool),
     Act(Action),
     Operator(bool),
+    /// A story looks whether all is as it tells.
+    Check(&'static str, fn(&World) -> bool),
     /// Nothing is wrong any more from here on.
     FaultsEnd,
     /// The judge looks whether all is as it should be in the end.
@@ -101,6 +103,10 @@ impl World {
             Happening::Operator(start) => {
                 self.note(|| format!("OPERATOR {}", if start { "starts" } else { "dies" }));
                 self.operator = Some(start);
+            }
+            Happening::Check(what, holds) => {
+                let holds = holds(self);
+                self.judge.expect(holds, || format!("not so: {what}"));
             }
             Happening::FaultsEnd => self.faults_end(),
             Happening::Inspect => self.inspect(),

@@ -1,6 +1,6 @@
 //! What must hold whatever happens. The first thing that does not ends the schedule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use awp::scaling::observation::{ErrorClass, QueueReading};
 use serde_json::Value;
@@ -29,6 +29,8 @@ pub struct Judge {
     lowered: BTreeMap<String, (u64, u64)>,
     /// When the newest write that was carried out had been sent.
     newest: BTreeMap<String, u64>,
+    /// When the last so many writes were sent.
+    writes: VecDeque<u64>,
     /// Calm pools that must grow until then.
     awaited: BTreeMap<String, u64>,
 }
@@ -42,6 +44,9 @@ const SIGHT_OF_BROKER: u64 = 18_000;
 const STALE: f64 = 45_000.0;
 /// The longest that an old bound can be believed: a watch that died unnoticed.
 const BELIEVED: u64 = 330_000;
+/// More writes than that within [`WHILE`] milliseconds, and something goes round in circles.
+const MANY: usize = 200;
+const WHILE: u64 = 20_000;
 /// From a publish to the write, with nothing in the way.
 const REACTION: u64 = 4_000;
 
@@ -69,6 +74,10 @@ impl World {
     /// The operator sends a write.
     pub fn judge_request(&mut self, asked: &Asked, sent: u64) {
         self.judge.expect(self.judge.quiet_since.is_none(), || format!("a write where nothing changes: {asked}"));
+        self.judge.writes.push_back(sent);
+        self.judge.writes.retain(|at| *at + WHILE > sent);
+        let many = self.judge.writes.len();
+        self.judge.expect(many < MANY, || format!("{many} writes in {WHILE} ms, the last: {asked}"));
         let wanted = asked.body["spec"]["replicas"].as_u64();
         let (Kind::Deployment, Some(wanted)) = (asked.kind, wanted) else { return };
         let Some(live) = self.store.get(Kind::Deployment, &asked.name) else { return };

@@ -7,6 +7,7 @@ mod action;
 mod api;
 mod cluster;
 mod dice;
+mod faithful;
 mod happening;
 mod inspection;
 mod judge;
@@ -15,14 +16,13 @@ mod pool;
 mod queue;
 mod run;
 mod schedule;
+mod stories;
 mod weather;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::happening::Happening;
-use crate::pool::PoolPlan;
 use crate::run::run;
 use crate::world::World;
 
@@ -74,16 +74,4 @@ fn a_seed_replays_exactly() {
         assert_eq!(at, None, "seed {seed}");
         assert_eq!((one.sum, one.log.len()), (other.sum, other.log.len()));
     }
-}
-
-#[test]
-fn a_pool_wakes_works_and_sleeps() {
-    let verdict = run(1, true, |world| {
-        world.stage(vec![PoolPlan::ordinary("alpha")]);
-        world.judge.until_quiet = true;
-        world.after(5_000, Happening::Publish { pool: "alpha".into(), tasks: 20, from: 1000, to: 9000 });
-        world.after(10_000, Happening::FaultsEnd);
-        world.after(12_000, Happening::Inspect);
-    });
-    assert_eq!(verdict.broken, None, "{}", verdict.log.join("\n"));
 }

@@ -15,7 +15,8 @@ pub struct PoolPlan {
     pub reports: bool,
     /// The broker tells what is in flight.
     pub management: bool,
-    pub prefetch: u64,
+    /// `None` = from memory: four, and fewer after workers ran out of it.
+    pub prefetch: Option<u64>,
     pub min: u64,
     pub max: u64,
     pub window: u64,
@@ -34,7 +35,7 @@ impl PoolPlan {
             target: false,
             reports: true,
             management: true,
-            prefetch: 4,
+            prefetch: Some(4),
             min: 0,
             max: 10,
             window: 10_000,
@@ -49,17 +50,20 @@ impl PoolPlan {
     pub fn drawn(name: &str, dice: &mut Dice) -> Self {
         let (reports, management) =
             dice.one_of(&[(true, true), (true, true), (true, false), (false, true), (false, false)]);
+        let target = dice.chance(0.3);
+        // Of a target's pods without an endpoint nobody could tell what they hold.
+        let prefetch = dice.one_of(&[Some(1), Some(2), Some(4), None]).or(Some(4).filter(|_| target && !reports));
         let min = dice.one_of(&[0, 0, 0, 1, 2]);
         let boot = dice.one_of(&[(300, 1_500), (500, 3_000), (2_000, 12_000)]);
         Self {
-            target: dice.chance(0.3),
+            target,
             reports,
             management,
-            prefetch: dice.one_of(&[1, 2, 4]),
+            prefetch,
             min,
             max: min + dice.between(1, 8),
             window: dice.one_of(&[0, 5_000, 10_000, 20_000]),
-            start_within: dice.one_of(&[1_000, 60_000, 60_000, 90_000]),
+            start_within: dice.one_of(&[1_000, 60_000, 60_000, 60_000, 60_000, 90_000, 90_000, 90_000]),
             task: (500, dice.one_of(&[2_000, 10_000, 25_000])),
             boot,
             ..Self::ordinary(name)
@@ -91,7 +95,6 @@ impl PoolPlan {
         };
         let mut spec = json!({
             "broker": { "rabbitmq": broker }, "worker": worker,
-            "prefetch": { "fixed": self.prefetch },
             "scaling": {
                 "minReplicas": self.min, "maxReplicas": self.max,
                 "startWithin": format!("{}ms", self.start_within), "scaleDownWindow": format!("{}ms", self.window),
@@ -99,6 +102,9 @@ impl PoolPlan {
             },
             "deadLetter": { "queue": "failed" },
         });
+        if let Some(tasks) = self.prefetch {
+            spec["prefetch"] = json!({ "fixed": tasks });
+        }
         if self.reports {
             spec["worker"]["statusPort"] = json!(9464);
         }

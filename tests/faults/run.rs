@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Once};
 
+use awp::controller::broker::AwsPolicy;
 use awp::controller::{self, Parts};
 use awp::ops::metrics::Metrics;
 use awp::ops::readiness::Readiness;
@@ -37,7 +38,9 @@ fn operator(world: &Shared) -> JoinHandle<()> {
         workers: Arc::new(SimulatedWorkers(world.clone())),
         metrics: Arc::new(Metrics::default()),
         readiness: Readiness::default(),
+        explanations: Arc::default(),
         namespaces: BTreeSet::from([NAMESPACE.to_owned()]),
+        aws: AwsPolicy::default(),
     };
     tokio::spawn(controller::run(parts, CancellationToken::new()))
 }

@@ -47,7 +47,7 @@ impl World {
             }
             self.judge.calm = plans[1..].iter().map(|plan| plan.name.clone()).collect();
         }
-        self.judge.until_quiet = dice.chance(0.1);
+        self.judge.until_quiet = dice.chance(0.06);
         let troubled = if isolated { 1 } else { count };
         let length = dice.between(20_000, 90_000);
         for plan in &plans {

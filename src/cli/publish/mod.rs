@@ -1,6 +1,7 @@
 //! `awp publish`: see [`crate::publishing`].
 #![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
+mod kafka;
 mod rabbitmq;
 mod sqs;
 
@@ -46,8 +47,8 @@ pub struct Args {
     #[arg(long, env = "AWP_BROKER", value_enum, default_value_t = BrokerChoice::Rabbitmq)]
     broker: BrokerChoice,
     /// First make what is missing: the queue, and one with `_failed` after its name for its dead
-    /// letters (RabbitMQ: durable quorum queues; SQS: with a redrive policy). What exists is left as it is. Without tasks
-    /// nothing else is done.
+    /// letters (RabbitMQ: durable quorum queues; SQS: with a redrive policy; Kafka: topics). What
+    /// exists is left as it is. Without tasks nothing else is done.
     #[arg(long)]
     declare: bool,
     /// What is printed.
@@ -60,6 +61,8 @@ pub struct Args {
     rabbitmq: rabbitmq::RabbitMqArgs,
     #[command(flatten)]
     sqs: sqs::SqsArgs,
+    #[command(flatten)]
+    kafka: kafka::KafkaArgs,
 }
 
 /// What every broker's side is told.
@@ -80,12 +83,15 @@ Examples:
   awp publish --uri amqp://localhost --queue research --credentials-dir ./login '{\"topic\": \"ants\"}'
   awp publish --uri amqp://localhost --queue research --credentials-dir ./login --file tasks.jsonl
   AWP_USERNAME=guest AWP_PASSWORD=guest awp publish --uri amqp://localhost --queue try \\
-      --declare --durations 2,5,30 --count 100";
+      --declare --durations 2,5,30 --count 100
+  awp publish --broker kafka --bootstrap-servers kafka:9092 --topic research --declare --partitions 12 \\
+      --file tasks.jsonl";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BrokerChoice {
     Rabbitmq,
     Sqs,
+    Kafka,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -108,6 +114,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let target = match args.broker {
         BrokerChoice::Rabbitmq => args.rabbitmq.connect(&args.common).await?,
         BrokerChoice::Sqs => args.sqs.connect(&args.common).await?,
+        BrokerChoice::Kafka => args.kafka.connect(&args.common).await?,
     };
     if args.declare {
         for note in target.declare().await? {

@@ -121,6 +121,7 @@ fn pool(pool: &Pool, slots: u32) -> PoolData {
         drain: match settings.drain {
             DrainSupport::Protocol => "protocol",
             DrainSupport::IdleOnly => "idle-only",
+            DrainSupport::Sigterm => "sigterm",
         },
         sight: match pool.sight {
             Sight::Exact => "exact",

@@ -63,6 +63,7 @@ pub(super) fn pool(pool: &Pool) -> String {
     let stop = match settings.drain {
         DrainSupport::Protocol => "busy workers drain",
         DrainSupport::IdleOnly => "only idle workers go",
+        DrainSupport::Sigterm => "workers finish on SIGTERM, one at a time",
     };
     let sight = match pool.sight {
         Sight::Exact => "",

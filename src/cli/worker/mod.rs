@@ -1,6 +1,7 @@
 //! `awp worker`: see [`crate::runtime`].
 #![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
+mod kafka;
 mod rabbitmq;
 mod sqs;
 
@@ -70,6 +71,8 @@ pub struct Args {
     rabbitmq: rabbitmq::RabbitMqArgs,
     #[command(flatten)]
     sqs: sqs::SqsArgs,
+    #[command(flatten)]
+    kafka: kafka::KafkaArgs,
 }
 
 /// What every broker's side is told.
@@ -84,10 +87,10 @@ pub struct Common {
     /// A folder with ca.crt, tls.crt and tls.key, each optional, for encrypted connections.
     #[arg(long, env = "AWP_TLS_DIR")]
     tls_dir: Option<PathBuf>,
-    /// The worker's name at the broker: its connection and consumer carry it.
+    /// The worker's name at the broker: its connection and consumer carry it (Kafka: client.id).
     #[arg(long, env = "AWP_POD", default_value = "awp-worker")]
     name: String,
-    /// Where dead letters go: a queue's URL (SQS).
+    /// Where dead letters go: a queue's URL (SQS), a topic (Kafka).
     #[arg(long, env = "AWP_DEAD_LETTER")]
     dead_letter: Option<String>,
 }
@@ -100,7 +103,9 @@ Examples:
       --dead-letter-routing-key try_failed --simulate
   awp worker --broker sqs --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/research \\
       --dead-letter https://sqs.eu-central-1.amazonaws.com/123456789012/research_failed \\
-      --prefetch 4 --exec -- python agent.py";
+      --prefetch 4 --exec -- python agent.py
+  awp worker --broker kafka --bootstrap-servers kafka:9092 --topic research --group research \\
+      --dead-letter research_failed --prefetch 4 --task-timeout 25m --exec -- python agent.py";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum OutputChoice {
@@ -114,6 +119,7 @@ enum OutputChoice {
 enum BrokerChoice {
     Rabbitmq,
     Sqs,
+    Kafka,
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -162,6 +168,7 @@ impl Args {
         match self.broker {
             BrokerChoice::Rabbitmq => self.rabbitmq.broker(&self.common),
             BrokerChoice::Sqs => self.sqs.broker(&self.common),
+            BrokerChoice::Kafka => self.kafka.broker(&self.common, self.task_timeout),
         }
     }
 }

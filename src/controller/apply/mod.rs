@@ -139,7 +139,7 @@ impl Step<'_> {
         }
         let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         let patch = Patch::Merge(json!({
-            "metadata": { "resourceVersion": fresh.metadata.resource_version, "uid": fresh.metadata.uid },
+            "metadata": { "resourceVersion": fresh.metadata.resource_version },
             "spec": { "replicas": to },
         }));
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };

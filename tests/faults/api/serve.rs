@@ -108,8 +108,10 @@ pub fn shown(object: &Value, slim: bool) -> Value {
 }
 
 pub fn status(no: &No) -> Value {
+    let causes: Vec<Value> =
+        no.field.iter().map(|field| json!({ "field": field, "reason": "FieldValueInvalid" })).collect();
     json!({ "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure", "code": no.code,
-        "reason": no.reason, "message": no.message })
+        "reason": no.reason, "message": no.message, "details": { "causes": causes } })
 }
 
 fn no(no: &No) -> Response {

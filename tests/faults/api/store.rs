@@ -76,11 +76,17 @@ pub struct No {
     pub code: u16,
     pub reason: &'static str,
     pub message: String,
+    /// The field that is wrong.
+    pub field: Option<&'static str>,
 }
 
 impl No {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into() }
+        Self { code, reason, message: message.into(), field: None }
+    }
+
+    pub fn invalid(field: &'static str, why: &str) -> Self {
+        Self { field: Some(field), ..Self::new(422, "Invalid", format!("{field}: Invalid value: {why}")) }
     }
 
     pub fn not_found(kind: Kind, name: &str) -> Self {
@@ -140,7 +146,8 @@ impl Store {
         Ok(self.put(kind, &name, object, at))
     }
 
-    /// Changes an object. What changes nothing makes no version; a changed `spec` makes a generation.
+    /// Changes an object. What changes nothing makes no version; a changed `spec` makes a generation,
+    /// and a Deployment's annotations do.
     pub fn update(&mut self, kind: Kind, name: &str, at: u64, change: impl FnOnce(&mut Value)) -> Option<Arc<Value>> {
         let old = self.get(kind, name)?.clone();
         let mut new = (*old).clone();
@@ -148,7 +155,8 @@ impl Store {
         if new == *old {
             return Some(old);
         }
-        if new["spec"] != old["spec"] {
+        let noted = kind == Kind::Deployment && new["metadata"]["annotations"] != old["metadata"]["annotations"];
+        if noted || new["spec"] != old["spec"] {
             new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
         }
         Some(self.put(kind, name, new, at))

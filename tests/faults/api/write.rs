@@ -24,12 +24,12 @@ impl Store {
     /// A write that names a UID or a version is for that one only.
     fn check(asked: &Asked, live: &Value) -> Result<(), No> {
         let wanted = &asked.body["metadata"];
-        if !wanted["uid"].is_null() && wanted["uid"] != live["metadata"]["uid"] {
-            return Err(No::conflict(asked.kind, &asked.name, "Precondition failed: UID in precondition"));
-        }
         let version = &wanted["resourceVersion"];
         if !version.is_null() && *version != live["metadata"]["resourceVersion"] {
             return Err(No::conflict(asked.kind, &asked.name, "the object has been modified"));
+        }
+        if !wanted["uid"].is_null() && wanted["uid"] != live["metadata"]["uid"] {
+            return Err(No::invalid("metadata.uid", "field is immutable"));
         }
         Ok(())
     }

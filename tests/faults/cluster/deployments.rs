@@ -37,7 +37,11 @@ impl World {
             "observedGeneration": deployment["metadata"]["generation"],
             "replicas": total("/status/replicas"), "readyReplicas": total("/status/readyReplicas"),
         });
-        self.store.update(Kind::Deployment, name, now, |object| object["status"] = status);
+        self.store.update(Kind::Deployment, name, now, |object| {
+            object["status"] = status;
+            // As the controller notes it: a generation more.
+            object["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!(newest);
+        });
     }
 
     /// The ReplicaSet of the present template, made if there is none.

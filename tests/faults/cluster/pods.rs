@@ -210,6 +210,6 @@ impl World {
     fn prefetch_of(&self, pool: &str) -> u64 {
         let map: Option<&Arc<Value>> = self.store.get(Kind::ConfigMap, &format!("{pool}-awp"));
         let text = map.and_then(|map| map["data"]["AWP_PREFETCH"].as_str()?.parse().ok());
-        text.or_else(|| self.plans.get(pool).map(|plan| plan.prefetch)).unwrap_or(1)
+        text.or_else(|| self.plans.get(pool)?.prefetch).unwrap_or(4)
     }
 }

@@ -1,0 +1,183 @@
+//! All partitions of this member. Decides what to do; the poller does it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::metadata::{LIMIT, Ranges};
+use super::partition::{Ack, Partition, Point};
+use super::record::{Key, Record};
+use crate::runtime::broker::Settled;
+
+/// Bytes at hand in all partitions together; above, one record each must do.
+const MUCH: usize = 16 << 20;
+
+/// Where a partition's work begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    pub key: Key,
+    pub position: i64,
+    pub inherited: Ranges,
+    /// The position was read from a commit.
+    pub committed: bool,
+}
+
+/// A record to be worked on.
+#[derive(Debug)]
+pub struct Out {
+    pub key: Key,
+    pub tenure: u64,
+    pub record: Arc<Record>,
+    pub lost: CancellationToken,
+}
+
+#[derive(Debug)]
+pub struct Partitions {
+    held: BTreeMap<Key, Partition>,
+    tenures: u64,
+    /// Where the last record was taken: the next partition is asked first.
+    last: Option<Key>,
+    /// Bytes of metadata that the broker takes.
+    limit: usize,
+    /// Cancelled when everything is lost.
+    session: CancellationToken,
+}
+
+/// What a commit under way holds.
+pub type Commit = BTreeMap<Key, (u64, Point)>;
+
+impl Partitions {
+    pub fn new(session: CancellationToken) -> Self {
+        Self { held: BTreeMap::new(), tenures: 0, last: None, limit: LIMIT, session }
+    }
+
+    pub fn assign(&mut self, starts: Vec<Start>) {
+        for start in starts {
+            let Start { key, position, inherited, committed } = start;
+            let (tenure, lost) = self.next_tenure();
+            self.held.insert(key, Partition::new(tenure, position, inherited, committed, lost));
+        }
+    }
+
+    /// They are to be given up when at rest.
+    pub fn revoke(&mut self, keys: &[Key]) {
+        for key in keys {
+            if let Some(partition) = self.held.get_mut(key) {
+                partition.revoke();
+            }
+        }
+    }
+
+    /// They are given up, or lost: whoever works on a record of theirs is told. Answers how many.
+    pub fn remove(&mut self, keys: &[Key]) -> usize {
+        keys.iter().filter_map(|key| self.held.remove(key)).map(|partition| partition.running()).sum()
+    }
+
+    pub fn at_rest(&self, keys: &[Key]) -> bool {
+        keys.iter().filter_map(|key| self.held.get(key)).all(Partition::at_rest)
+    }
+
+    pub fn running(&self, keys: &[Key]) -> usize {
+        keys.iter().filter_map(|key| self.held.get(key)).map(Partition::running).sum()
+    }
+
+    /// `true` = the partition's log began again, and with it the work on it.
+    pub fn arrive(&mut self, record: Record) -> bool {
+        let Some(partition) = self.held.get_mut(&record.key) else { return false };
+        let record = Arc::new(record);
+        if partition.arrive(record.clone()) {
+            return false;
+        }
+        let key = record.key.clone();
+        let start = Start { key, position: record.offset, inherited: Ranges::new(), committed: false };
+        self.assign(vec![start]);
+        if let Some(partition) = self.held.get_mut(&record.key) {
+            partition.arrive(record);
+        }
+        true
+    }
+
+    /// The next record to be worked on, from all partitions in turn.
+    pub fn take(&mut self) -> Option<Out> {
+        let limit = self.limit;
+        let after = self.last.clone();
+        let (before, behind): (Vec<_>, Vec<_>) =
+            self.held.iter_mut().partition(|(key, _)| after.as_ref().is_some_and(|after| *key <= after));
+        for (key, partition) in behind.into_iter().chain(before) {
+            if let Some(record) = partition.take(limit) {
+                self.last = Some(key.clone());
+                return Some(Out { key: key.clone(), tenure: partition.tenure, record, lost: partition.lost.clone() });
+            }
+        }
+        None
+    }
+
+    pub fn done(&mut self, key: &Key, tenure: u64, offset: i64, ack: Ack) {
+        match self.of(key, tenure) {
+            Some(partition) => partition.done(offset, ack),
+            None => drop(ack.send(Settled::Lost)),
+        }
+    }
+
+    pub fn gone(&mut self, key: &Key, tenure: u64, record: Arc<Record>) {
+        if let Some(partition) = self.of(key, tenure) {
+            partition.gone(record);
+        }
+    }
+
+    /// Which partitions to pause and which to resume, marked as so.
+    pub fn turns(&mut self) -> (Vec<Key>, Vec<Key>) {
+        let limit = self.limit;
+        let much = self.held.values().map(Partition::bytes_at_hand).sum::<usize>() > MUCH;
+        let (mut pause, mut resume) = (Vec::new(), Vec::new());
+        for (key, partition) in &mut self.held {
+            let paused = partition.wants_pause(limit, much);
+            if paused != partition.paused {
+                partition.paused = paused;
+                if paused { &mut pause } else { &mut resume }.push(key.clone());
+            }
+        }
+        (pause, resume)
+    }
+
+    /// Everything that is not committed.
+    pub fn to_commit(&mut self) -> Commit {
+        let limit = self.limit;
+        let due = self.held.iter_mut().filter_map(|(key, partition)| {
+            let point = partition.to_commit(limit)?;
+            Some((key.clone(), (partition.tenure, point)))
+        });
+        due.collect()
+    }
+
+    pub fn settled(&mut self, key: &Key, tenure: u64, point: Point) {
+        if let Some(partition) = self.of(key, tenure) {
+            partition.settled(point);
+        }
+    }
+
+    pub fn unsettled(&mut self, key: &Key, tenure: u64) {
+        if let Some(partition) = self.of(key, tenure) {
+            partition.unsettled();
+        }
+    }
+
+    /// The broker allows less metadata than usual.
+    pub fn shrink_metadata(&mut self) {
+        self.limit /= 2;
+    }
+
+    pub fn keys(&self) -> Vec<Key> {
+        self.held.keys().cloned().collect()
+    }
+
+    fn of(&mut self, key: &Key, tenure: u64) -> Option<&mut Partition> {
+        self.held.get_mut(key).filter(|partition| partition.tenure == tenure)
+    }
+
+    fn next_tenure(&mut self) -> (u64, CancellationToken) {
+        self.tenures += 1;
+        (self.tenures, self.session.child_token())
+    }
+}

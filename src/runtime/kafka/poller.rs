@@ -1,0 +1,355 @@
+//! The thread that has the consumer: librdkafka's calls block, and only a member that polls is alive.
+//!
+//! It sleeps until librdkafka has something or a [`Command`] comes, does what is due and sleeps again.
+
+use std::collections::VecDeque;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+use tracing::{debug, info, warn};
+
+use super::context::{Context, Event, answer, list};
+use super::delivery::Command;
+use super::partitions::{Commit, Out, Partitions};
+use super::record::{Key, Record};
+use super::{OffsetReset, start};
+
+/// Longest sleep: everything that matters wakes it, this is for what librdkafka does not tell.
+const NAP: Duration = Duration::from_millis(200);
+/// Between attempts of a commit or a look that failed.
+const RETRY: Duration = Duration::from_millis(500);
+/// A worker that is to stop waits so long for a broker that takes no commit.
+const LAST_COMMIT: Duration = Duration::from_secs(60);
+/// Records and events taken before anything else is looked at.
+const AT_ONCE: usize = 500;
+
+pub struct Poller {
+    consumer: BaseConsumer<Context>,
+    reset: OffsetReset,
+    partitions: Partitions,
+    commands: mpsc::Receiver<Command>,
+    /// `None` = no more are given out.
+    deliveries: Option<UnboundedSender<Out>>,
+    slots: usize,
+    /// Given out and not gone.
+    out: usize,
+    /// Rebalances to be answered, in order.
+    pending: VecDeque<Event>,
+    commit: Option<Commit>,
+    /// Since when a commit is under way or fails, without one that went well.
+    unheard: Option<Instant>,
+    /// Nothing that failed is tried before.
+    retry_at: Instant,
+    ended: Option<Ended>,
+}
+
+/// Why the poller has ended.
+#[derive(Debug)]
+pub enum Ended {
+    Left(Option<oneshot::Sender<()>>),
+    /// librdkafka goes no further with this consumer.
+    Fatal(RDKafkaErrorCode),
+}
+
+impl Poller {
+    pub fn new(
+        consumer: BaseConsumer<Context>,
+        reset: OffsetReset,
+        partitions: Partitions,
+        commands: mpsc::Receiver<Command>,
+        deliveries: UnboundedSender<Out>,
+        slots: u16,
+    ) -> Self {
+        Self {
+            consumer,
+            reset,
+            partitions,
+            commands,
+            deliveries: Some(deliveries),
+            slots: slots.into(),
+            out: 0,
+            pending: VecDeque::new(),
+            commit: None,
+            unheard: None,
+            retry_at: Instant::now(),
+            ended: None,
+        }
+    }
+
+    /// Until told to leave, or until the consumer is broken. Answers only after the group is left.
+    pub fn run(mut self) -> Ended {
+        let ended = loop {
+            self.obey();
+            self.poll();
+            self.listen();
+            self.rebalance();
+            self.turn();
+            self.give();
+            self.commit();
+            if let Some(ended) = self.ended.take() {
+                break ended;
+            }
+            std::thread::park_timeout(NAP);
+        };
+        self.leave();
+        ended
+    }
+
+    fn obey(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Done { key, tenure, offset, ack } => self.partitions.done(&key, tenure, offset, ack),
+                Command::Gone { key, tenure, record } => {
+                    self.out = self.out.saturating_sub(1);
+                    self.partitions.gone(&key, tenure, record);
+                }
+                Command::Resize(slots) => self.slots = slots.into(),
+                Command::Stop(stopped) => {
+                    self.deliveries = None;
+                    let _ = stopped.send(());
+                }
+                Command::Leave(left) => self.ended = Some(Ended::Left(Some(left))),
+            }
+        }
+    }
+
+    /// Takes what librdkafka has. A poll that served an event answers like one that found nothing.
+    fn poll(&mut self) {
+        let (mut taken, mut nothing) = (0, 0);
+        while nothing < 3 && taken < AT_ONCE {
+            match self.consumer.poll(Duration::ZERO) {
+                None => nothing += 1,
+                Some(Ok(message)) => {
+                    (taken, nothing) = (taken + 1, 0);
+                    let record = Record::new(&message);
+                    let (topic, partition, offset) = (record.key.0.clone(), record.key.1, record.offset);
+                    if self.partitions.arrive(record) {
+                        warn!(%topic, partition, offset, "the partition's log has begun again: its offsets are below those known, and all of it is done");
+                    }
+                }
+                Some(Err(KafkaError::MessageConsumptionFatal(code))) => self.ended = Some(Ended::Fatal(code)),
+                // Its reason was told by the context.
+                Some(Err(error)) => {
+                    nothing += 1;
+                    debug!(%error, "Kafka");
+                }
+            }
+        }
+    }
+
+    fn listen(&mut self) {
+        while let Some(event) = self.consumer.context().next() {
+            match event {
+                Event::Committed(outcome) => self.committed(&outcome),
+                Event::Revoked(ref keys) => {
+                    self.partitions.revoke(keys);
+                    let running = self.partitions.running(keys);
+                    if running > 0 {
+                        info!(
+                            partitions = keys.len(),
+                            running, "partitions are to go to another worker: when their tasks have ended"
+                        );
+                    }
+                    self.pending.push_back(event);
+                }
+                event => self.pending.push_back(event),
+            }
+        }
+    }
+
+    fn rebalance(&mut self) {
+        while let Some(event) = self.pending.front() {
+            let answered = match event {
+                Event::Assigned(keys) => self.begin(&keys.clone()),
+                Event::Revoked(keys) => self.give_up(&keys.clone()),
+                Event::Lost(keys) => self.lose(&keys.clone()),
+                Event::Committed(_) => true,
+            };
+            if !answered {
+                return;
+            }
+            self.pending.pop_front();
+        }
+    }
+
+    fn begin(&mut self, keys: &[Key]) -> bool {
+        if Instant::now() < self.retry_at {
+            return false;
+        }
+        let found = start::find(&self.consumer, keys, self.reset);
+        let found = found.and_then(|starts| start::assignment(&starts).map(|assignment| (starts, assignment)));
+        let (starts, assignment) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                let error = self.consumer.context().complaints.explain(&error);
+                warn!(error, "the start of new partitions is not to be had; trying again");
+                self.retry_at = Instant::now() + RETRY;
+                return false;
+            }
+        };
+        answer(&self.consumer, true, &assignment);
+        // A partition that comes back is still paused if it was when it went.
+        self.note("resume", self.consumer.resume(&assignment));
+        if !starts.is_empty() {
+            info!(partitions = starts.len(), "partitions taken");
+        }
+        self.partitions.assign(starts);
+        true
+    }
+
+    /// Only at rest: whoever has them next must find everything committed.
+    fn give_up(&mut self, keys: &[Key]) -> bool {
+        if self.consumer.assignment_lost() {
+            return self.lose(keys);
+        }
+        if !self.partitions.at_rest(keys) {
+            return false;
+        }
+        self.partitions.remove(keys);
+        answer(&self.consumer, false, &list(keys));
+        info!(partitions = keys.len(), "partitions given up");
+        true
+    }
+
+    fn lose(&mut self, keys: &[Key]) -> bool {
+        let running = self.partitions.remove(keys);
+        answer(&self.consumer, false, &list(keys));
+        warn!(
+            partitions = keys.len(),
+            running, "partitions are lost: the group has gone on without this worker; what runs is not committed"
+        );
+        true
+    }
+
+    fn turn(&mut self) {
+        let (pause, resume) = self.partitions.turns();
+        if !pause.is_empty() {
+            self.note("pause", self.consumer.pause(&list(&pause)));
+        }
+        if !resume.is_empty() {
+            self.note("resume", self.consumer.resume(&list(&resume)));
+        }
+    }
+
+    fn note(&self, what: &str, result: Result<(), KafkaError>) {
+        if let Err(error) = result {
+            warn!(%error, "Kafka: {what}");
+        }
+    }
+
+    fn give(&mut self) {
+        let Some(deliveries) = &self.deliveries else { return };
+        while self.out < self.slots {
+            let Some(out) = self.partitions.take() else { return };
+            self.out += 1;
+            // Nobody listens any more: the command to leave is on its way.
+            if deliveries.send(out).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// One commit at a time, of everything that is due; ends that come meanwhile share the next.
+    fn commit(&mut self) {
+        if self.deliveries.is_none() && self.unheard.is_some_and(|since| since.elapsed() > LAST_COMMIT) {
+            warn!("the broker takes no commit; what is not committed runs again elsewhere");
+            self.partitions.remove(&self.partitions.keys());
+            self.unheard = None;
+        }
+        if self.commit.is_some() || Instant::now() < self.retry_at {
+            return;
+        }
+        let due = self.partitions.to_commit();
+        if due.is_empty() {
+            return;
+        }
+        self.unheard.get_or_insert_with(Instant::now);
+        let asked = offsets(&due).and_then(|offsets| self.consumer.commit(&offsets, CommitMode::Async));
+        match asked {
+            Ok(()) => self.commit = Some(due),
+            Err(error) => {
+                warn!(%error, "not committed; trying again");
+                self.retry_at = Instant::now() + RETRY;
+                for (key, (tenure, _)) in due {
+                    self.partitions.unsettled(&key, tenure);
+                }
+            }
+        }
+    }
+
+    fn committed(&mut self, outcome: &[(Key, Option<RDKafkaErrorCode>)]) {
+        let Some(commit) = self.commit.take() else { return };
+        let mut failed = None;
+        for (key, (tenure, point)) in commit {
+            let told = outcome.iter().find(|(of, _)| *of == key);
+            // A partition that the answer leaves out is not committed.
+            match told.map_or(Some(RDKafkaErrorCode::Unknown), |(_, code)| *code) {
+                None => {
+                    self.unheard = None;
+                    self.partitions.settled(&key, tenure, point);
+                }
+                Some(code) => {
+                    failed = Some(code);
+                    self.refused(&key, tenure, code);
+                }
+            }
+        }
+        if let Some(code) = failed {
+            warn!(error = %code, "not committed; trying again");
+            self.retry_at = Instant::now() + RETRY;
+        }
+    }
+
+    fn refused(&mut self, key: &Key, tenure: u64, code: RDKafkaErrorCode) {
+        use RDKafkaErrorCode::{
+            FencedMemberEpoch, IllegalGeneration, OffsetMetadataTooLarge, UnknownMemberId, UnknownTopicOrPartition,
+        };
+        self.partitions.unsettled(key, tenure);
+        match code {
+            OffsetMetadataTooLarge => self.partitions.shrink_metadata(),
+            // No later attempt goes better. While the partition is not revoked librdkafka will tell
+            // that it is lost; during a revocation it waits for our answer instead.
+            FencedMemberEpoch | IllegalGeneration | UnknownMemberId | UnknownTopicOrPartition => {
+                let revoked = |event: &Event| matches!(event, Event::Revoked(keys) if keys.contains(key));
+                if self.pending.iter().any(revoked) {
+                    let running = self.partitions.remove(std::slice::from_ref(key));
+                    warn!(topic = %key.0, partition = key.1, running, error = %code, "a partition is lost");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whoever still waits hears that it is lost, then the group is left. librdkafka calls back for
+    /// the partitions that it has; the context answers.
+    fn leave(self) {
+        let Self { consumer, mut partitions, pending, deliveries, .. } = self;
+        partitions.remove(&partitions.keys());
+        drop(deliveries);
+        consumer.context().leave();
+        for event in &pending {
+            match event {
+                Event::Assigned(keys) => answer(&consumer, true, &list(keys)),
+                Event::Revoked(keys) | Event::Lost(keys) => answer(&consumer, false, &list(keys)),
+                Event::Committed(_) => {}
+            }
+        }
+    }
+}
+
+fn offsets(commit: &Commit) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(commit.len());
+    for ((topic, partition), (_, point)) in commit {
+        let mut element = list.add_partition(topic, *partition);
+        element.set_offset(Offset::Offset(point.position))?;
+        if !point.metadata.is_empty() {
+            element.set_metadata(&point.metadata);
+        }
+    }
+    Ok(list)
+}

@@ -1,0 +1,12 @@
+//! `awp worker` and `awp publish` as processes, against a real Apache Kafka.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+mod bench;
+mod dead_letters;
+mod faults;
+mod order;
+mod publish;
+mod rebalance;
+mod security;
+mod worker;
