@@ -124,7 +124,11 @@ impl Connection {
     /// Asks, and waits for the answer as long as the settings allow. A connection on which an answer
     /// did not come in time is closed: what hangs would hold up all that follow.
     pub async fn call<R: Request>(&self, request: &R) -> Result<R::Answer, Error> {
-        let version = self.version::<R>()?;
+        self.call_in(self.version::<R>()?, request).await
+    }
+
+    /// The same in this version, whatever the broker has.
+    pub async fn call_in<R: Request>(&self, version: i16, request: &R) -> Result<R::Answer, Error> {
         let id = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         match self.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
