@@ -87,7 +87,7 @@ impl Clients {
     pub async fn delete_records(&self, topic: &str, partition: i32, before: i64) -> Result<()> {
         let offsets = list(topic, &[(partition, before)])?;
         let answer = self.admin()?.delete_records(&offsets, &options()).await?;
-        Ok(answer.elements().iter().try_for_each(|element| element.error())?)
+        Ok(answer.elements().iter().try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)?)
     }
 
     pub async fn produce(&self, topic: &str, partition: i32, bodies: &[&str], millis: Option<i64>) -> Result<()> {
@@ -137,7 +137,7 @@ impl Clients {
             let name = topic.to_owned();
             let limit = Duration::from_secs(5);
             let metadata = spawn_blocking(move || admin.inner().fetch_metadata(Some(&name), limit)).await??;
-            let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+            let partitions = metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions);
             Ok((partitions.filter(|it| it.leader() > 0).count() == count).then_some(()))
         })
         .await
