@@ -44,6 +44,8 @@ pub struct Ask {
 }
 
 type Commits = HashMap<String, Result<GroupCommits, Code>>;
+/// What to ask each node, by isolation: partitions and the times to ask for.
+type Wants = HashMap<i32, BTreeMap<Isolation, BTreeSet<(Place, i64)>>>;
 /// What leaders said of partitions, by isolation and time asked for.
 type Offsets = HashMap<(Isolation, i64, Place), Result<Option<i64>, Code>>;
 
@@ -91,8 +93,8 @@ impl Reader {
     }
 
     /// Node to isolation and partitions with times.
-    fn wants(&self, asks: &[Ask], at: Timestamp) -> HashMap<i32, BTreeMap<Isolation, BTreeSet<(Place, i64)>>> {
-        let mut wants: HashMap<i32, BTreeMap<Isolation, BTreeSet<(Place, i64)>>> = HashMap::new();
+    fn wants(&self, asks: &[Ask], at: Timestamp) -> Wants {
+        let mut wants = Wants::new();
         for wanted in asks.iter().map(|ask| &ask.wanted) {
             for topic in &wanted.topics {
                 for (partition, leader) in self.atlas.leaders(topic) {
@@ -110,10 +112,7 @@ impl Reader {
     }
 
     /// Where partitions end, and the nodes that did not say.
-    async fn read_offsets(
-        &self,
-        wants: &HashMap<i32, BTreeMap<Isolation, BTreeSet<(Place, i64)>>>,
-    ) -> (Offsets, Vec<(i32, Error)>) {
+    async fn read_offsets(&self, wants: &Wants) -> (Offsets, Vec<(i32, Error)>) {
         let ask = async |node: i32, isolation: Isolation, time: i64, places: Vec<Place>| {
             let answer = self.list(node, isolation, places.iter().map(|place| (place.clone(), time))).await;
             (node, isolation, time, answer)

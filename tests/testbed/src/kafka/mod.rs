@@ -185,7 +185,7 @@ impl Kafka {
         let user = format!("User:{READER}");
         let mut args = vec!["--bootstrap-server", &bootstrap, "--add", "--allow-principal", &user];
         args.extend(on);
-        self.brokers[0].tool("kafka.admin.AclCommand", &args).await.map(drop)
+        self.brokers[0].tool("org.apache.kafka.tools.AclCommand", &args).await.map(drop)
     }
 
     /// One of Kafka's Java tools by its class (`org.apache.kafka.tools.consumer.group.ConsumerGroupCommand`, …), a few
