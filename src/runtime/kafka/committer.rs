@@ -40,7 +40,8 @@ impl Committer {
         let thread = std::thread::Builder::new().name("kafka-commits".to_owned()).spawn(move || {
             while let Ok(mut commit) = asked.recv() {
                 let answered = offsets(&commit).and_then(|offsets| consumer.commit(&offsets, CommitMode::Sync));
-                commit.refused = answered.err().map(|error| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown));
+                commit.refused =
+                    answered.err().map(|error| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown));
                 if answer.send(commit).is_err() {
                     return;
                 }

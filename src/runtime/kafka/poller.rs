@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::committer::{Commit, Committer};
 use super::context::{Context, Event, answer, list};
@@ -43,6 +43,8 @@ pub struct Poller {
     /// Rebalances to be answered, in order.
     pending: VecDeque<Event>,
     committer: Committer,
+    /// Whether the login or the certificates are others than this client has.
+    renewed: Box<dyn Fn() -> bool>,
     /// Commits under way.
     asked: usize,
     /// Since when commits are under way or fail, without one that went well.
@@ -56,6 +58,9 @@ pub struct Poller {
 #[derive(Debug)]
 pub enum Ended {
     Left(Option<oneshot::Sender<()>>),
+    /// Brokers refuse this client, and another one would go as somebody else: as whom, a client of
+    /// librdkafka is told once.
+    Renewed,
     /// librdkafka goes no further with this consumer.
     Fatal(RDKafkaErrorCode),
 }
@@ -64,6 +69,7 @@ impl Poller {
     pub fn new(
         consumer: Arc<BaseConsumer<Context>>,
         committer: Committer,
+        renewed: Box<dyn Fn() -> bool>,
         reset: OffsetReset,
         partitions: Partitions,
         commands: mpsc::Receiver<Command>,
@@ -80,6 +86,7 @@ impl Poller {
             out: 0,
             pending: VecDeque::new(),
             committer,
+            renewed,
             asked: 0,
             unheard: None,
             retry_at: Instant::now(),
@@ -142,7 +149,9 @@ impl Poller {
                 // Its reason was told by the context.
                 Some(Err(error)) => {
                     nothing += 1;
-                    debug!(%error, "Kafka");
+                    if refuses(&error) && (self.renewed)() {
+                        self.ended = Some(Ended::Renewed);
+                    }
                 }
             }
         }
@@ -326,4 +335,11 @@ impl Poller {
             }
         }
     }
+}
+
+/// A broker may refuse the login or the certificate.
+fn refuses(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, Authentication, SSL, SaslAuthenticationFailed};
+    let code = error.rdkafka_error_code();
+    code.is_some_and(|code| [AllBrokersDown, Authentication, SSL, SaslAuthenticationFailed].contains(&code))
 }

@@ -1,6 +1,5 @@
 //! What is decided of partitions, without a broker.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode;
@@ -247,6 +246,10 @@ fn settings() -> Settings {
     }
 }
 
+fn consumer(settings: &Settings, classic: bool) -> ClientConfig {
+    settings.consumer(settings.connection.identity().unwrap(), classic).unwrap()
+}
+
 #[test]
 fn a_worker_that_could_lose_tasks_does_not_start() {
     assert_eq!(settings().check(), Ok(()));
@@ -262,8 +265,8 @@ fn a_worker_that_could_lose_tasks_does_not_start() {
 #[test]
 fn the_group_waits_longer_than_a_task_may_take() {
     let interval = |task_timeout| {
-        let settings = Arc::new(Settings { task_timeout, ..settings() });
-        settings.consumer(false).unwrap().get("max.poll.interval.ms").unwrap().to_owned()
+        let settings = Settings { task_timeout, ..settings() };
+        consumer(&settings, false).get("max.poll.interval.ms").unwrap().to_owned()
     };
     assert_eq!(interval(Some(Duration::from_secs(1500))), "1800000");
     assert_eq!(interval(None), "86400000");
@@ -273,7 +276,7 @@ fn the_group_waits_longer_than_a_task_may_take() {
 #[test]
 fn nothing_is_committed_behind_our_back() {
     for classic in [true, false] {
-        let config = settings().consumer(classic).unwrap();
+        let config = consumer(&settings(), classic);
         let of = |name| config.get(name);
         assert_eq!((of("enable.auto.commit"), of("enable.auto.offset.store")), (Some("false"), Some("false")));
         assert_eq!(of("group.instance.id"), None, "a dynamic member");

@@ -1,5 +1,6 @@
 //! What the demo needs of a broker. A broker is a file beside this one and a line in [`start`].
 
+mod kafka;
 mod rabbitmq;
 
 use std::fmt::Debug;
@@ -12,6 +13,7 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     Rabbitmq,
+    Kafka,
 }
 
 /// A running broker with a login for the operator and the workers.
@@ -43,6 +45,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rabbitmq => "RabbitMQ",
+            Self::Kafka => "Apache Kafka",
         }
     }
 }
@@ -50,6 +53,7 @@ impl Kind {
 pub async fn start(kind: Kind) -> Result<Box<dyn Broker>> {
     match kind {
         Kind::Rabbitmq => rabbitmq::start().await,
+        Kind::Kafka => kafka::start().await,
     }
 }
 
