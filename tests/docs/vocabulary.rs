@@ -66,7 +66,7 @@ fn every_reason_in_the_conditions_is_explained() {
 
 #[test]
 fn every_reason_of_a_broker_is_explained() {
-    let files = ["src/brokers/rabbitmq/errors.rs", "src/brokers/sqs/errors.rs"];
+    let files = ["rabbitmq", "sqs", "kafka"].map(|broker| format!("src/brokers/{broker}/errors.rs"));
     let source: String = files.iter().map(|file| read(Path::new(file))).collect();
     let functions = ["transient(", "misconfigured(", "doubtful("];
     let calls = functions.iter().flat_map(|function| source.split(function).skip(1));

@@ -171,7 +171,6 @@ struct Handle {
 
 impl Brokers for SimulatedBrokers {
     fn subscribe(&self, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription> {
-        #[expect(irrefutable_let_patterns, reason = "these pools are on RabbitMQ, whatever else there is")]
         let Source::RabbitMq(source) = source else { panic!("another broker") };
         let mut world = lock(&self.0);
         let id = world.fresh();
