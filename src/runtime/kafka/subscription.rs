@@ -19,7 +19,7 @@ use super::context::Context;
 use super::dead_letter::DeadLetters;
 use super::delivery::{Command, Delivered, Line};
 use super::partitions::{Out, Partitions};
-use super::poller::{Ended, Poller};
+use super::poller::{Client, Ended, Poller};
 use super::{GroupProtocol, Settings, protocol};
 use crate::librdkafka::{self, Identity};
 use crate::runtime::broker::{Delivery, SubscribeError, Subscription};
@@ -93,12 +93,10 @@ impl Member {
             Err(error) => return warn!(%error, "no thread for commits"),
         };
         let partitions = Partitions::new(self.lost.clone());
-        let reset = self.settings.offset_reset;
         let settings = self.settings.clone();
         let renewed = move || settings.connection.identity().is_ok_and(|now| now != identity);
-        let renewed = Box::new(renewed);
-        let poller =
-            Poller::new(consumer, committer, renewed, reset, partitions, self.commands, self.deliveries, self.slots);
+        let client = Client { consumer, committer, renewed: Box::new(renewed), reset: self.settings.offset_reset };
+        let poller = Poller::new(client, partitions, self.commands, self.deliveries, self.slots);
         match poller.run() {
             Ended::Left(left) => drop(left.map(|left| left.send(()))),
             Ended::Fatal(code) if protocol::refused(code) && self.settings.group_protocol == GroupProtocol::Auto => {
