@@ -213,7 +213,7 @@ impl Poller {
         };
         answer(&self.client.consumer, true, &assignment);
         // A partition that comes back is still paused if it was when it went.
-        self.note("resume", self.client.consumer.resume(&assignment));
+        note("resume", self.client.consumer.resume(&assignment));
         if !starts.is_empty() {
             info!(partitions = starts.len(), "partitions taken");
         }
@@ -248,16 +248,10 @@ impl Poller {
     fn turn(&mut self) {
         let (pause, resume) = self.partitions.turns();
         if !pause.is_empty() {
-            self.note("pause", self.client.consumer.pause(&list(&pause)));
+            note("pause", self.client.consumer.pause(&list(&pause)));
         }
         if !resume.is_empty() {
-            self.note("resume", self.client.consumer.resume(&list(&resume)));
-        }
-    }
-
-    fn note(&self, what: &str, result: Result<(), KafkaError>) {
-        if let Err(error) = result {
-            warn!(%error, "Kafka: {what}");
+            note("resume", self.client.consumer.resume(&list(&resume)));
         }
     }
 
@@ -287,7 +281,7 @@ impl Poller {
         if self.asked > 0 || Instant::now() < self.retry_at {
             return;
         }
-        for commit in self.partitions.to_commit() {
+        for commit in self.partitions.due() {
             self.unheard.get_or_insert_with(Instant::now);
             self.asked += 1;
             self.client.committer.ask(commit);
@@ -348,4 +342,10 @@ fn refuses(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{AllBrokersDown, Authentication, SSL, SaslAuthenticationFailed};
     let code = error.rdkafka_error_code();
     code.is_some_and(|code| [AllBrokersDown, Authentication, SSL, SaslAuthenticationFailed].contains(&code))
+}
+
+fn note(what: &str, result: Result<(), KafkaError>) {
+    if let Err(error) = result {
+        warn!(%error, "Kafka: {what}");
+    }
 }

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
@@ -132,7 +133,7 @@ impl Member {
             }
             self.unreachable(&consumer.context().complaints.explain(&error))
         })?;
-        let trouble = metadata.topics().iter().find_map(|found| found.error());
+        let trouble = metadata.topics().iter().find_map(MetadataTopic::error);
         match trouble {
             None => Ok(()),
             Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) => Err(format!(
