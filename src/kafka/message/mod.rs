@@ -7,7 +7,7 @@ mod handshake;
 mod metadata;
 mod offsets;
 
-pub use commits::{CommitOffsets, Commits, FetchCommits, GroupCommits};
+pub use commits::{CommitOffsets, Commits, Committed, FetchCommits, GroupCommits};
 pub use describe::{DescribeClassic, DescribeConsumer, FindCoordinators, Group, Member};
 pub use fetch::{Batch, Fetch};
 pub use handshake::{ApiVersions, SaslAuthenticate, SaslHandshake};
@@ -32,14 +32,14 @@ pub trait Request {
 }
 
 /// Topics with a list of something for each partition, as most requests carry them.
-fn write_topics<T: Copy>(
+fn write_topics<T: Clone>(
     to: &mut Writer,
     topics: &std::collections::BTreeMap<String, Vec<T>>,
     mut partition: impl FnMut(&mut Writer, T),
 ) {
     to.array(topics.iter(), |to, (name, partitions)| {
         to.string(name);
-        to.array(partitions.iter(), |to, it| partition(to, *it));
+        to.array(partitions.iter(), |to, it| partition(to, it.clone()));
         to.end();
     });
 }

@@ -173,6 +173,11 @@ impl Kafka {
         self.clients.committed(group, topic, partitions).await
     }
 
+    /// Where the partitions end: the offsets of the records that will come next.
+    pub async fn ends(&self, topic: &str, partitions: &[i32]) -> Result<Vec<(i32, i64)>> {
+        self.clients.ends(topic, partitions).await
+    }
+
     /// Deletes a group without members and its commits.
     pub async fn delete_group(&self, group: &str) -> Result<()> {
         self.clients.delete_group(group).await
