@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use network::network;
 
-use super::{Source, rabbitmq};
+use super::{Source, kafka, rabbitmq, sqs};
 use crate::scaling::observation::{ErrorClass, Unknown};
 
 /// What the pool expects of its queue.
@@ -91,7 +91,7 @@ impl Step {
 pub async fn check(source: &Source, expected: &Expected) -> Vec<Step> {
     match source {
         Source::RabbitMq(source) => rabbitmq::check(source, expected).await,
-        Source::Sqs(_) => vec![Step::skipped("broker", "this version tries no SQS queue")],
-        Source::Kafka(_) => vec![Step::skipped("broker", "this version tries no Kafka cluster")],
+        Source::Kafka(source) => kafka::check(source, expected).await,
+        Source::Sqs(source) => sqs::check(source, expected).await,
     }
 }

@@ -71,6 +71,7 @@ impl Code {
     pub const GROUP_FORBIDDEN: Self = Self(30);
     pub const CLUSTER_FORBIDDEN: Self = Self(31);
     pub const SASL_MECHANISM: Self = Self(33);
+    pub const ILLEGAL_SASL_STATE: Self = Self(34);
     pub const UNSUPPORTED_VERSION: Self = Self(35);
     pub const SASL_FAILED: Self = Self(58);
     pub const GROUP_ID_NOT_FOUND: Self = Self(69);
@@ -95,6 +96,7 @@ impl Code {
             Self::GROUP_FORBIDDEN => "GROUP_AUTHORIZATION_FAILED",
             Self::CLUSTER_FORBIDDEN => "CLUSTER_AUTHORIZATION_FAILED",
             Self::SASL_MECHANISM => "UNSUPPORTED_SASL_MECHANISM",
+            Self::ILLEGAL_SASL_STATE => "ILLEGAL_SASL_STATE",
             Self::UNSUPPORTED_VERSION => "UNSUPPORTED_VERSION",
             Self::SASL_FAILED => "SASL_AUTHENTICATION_FAILED",
             Self::GROUP_ID_NOT_FOUND => "GROUP_ID_NOT_FOUND",

@@ -45,7 +45,8 @@ impl Login {
     pub(super) async fn on(&self, connection: &Connection) -> Result<(), Error> {
         let (chosen, offered) = connection.call(&SaslHandshake { mechanism: self.mechanism.name() }).await?;
         chosen.map_err(|code| match code {
-            Code::SASL_MECHANISM => Error::MechanismRefused(offered),
+            // The second: a listener that takes no login at all.
+            Code::SASL_MECHANISM | Code::ILLEGAL_SASL_STATE => Error::MechanismRefused(offered),
             code => Error::Refused(code),
         })?;
         match self.mechanism {

@@ -173,6 +173,9 @@ pub fn group(name: &str) -> Result<(), Error> {
 /// A producer whose records are certainly there, once each, when it says so.
 pub fn certain(config: &mut ClientConfig, within: Duration) {
     config.set("acks", "all").set("enable.idempotence", "true").set("linger.ms", "5");
+    // Without a key each record goes to a partition by chance. librdkafka's custom is to stay with one
+    // for some milliseconds: a burst of tasks would lie on one partition, and one worker would do it all.
+    config.set("sticky.partitioning.linger.ms", "0");
     // A mistyped name is an error, not a new topic of one partition.
     config.set("allow.auto.create.topics", "false");
     config.set("message.timeout.ms", within.as_millis().to_string());

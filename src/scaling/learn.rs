@@ -192,6 +192,10 @@ fn take_flow(state: &mut State, settings: &Settings, last: Reading, reading: Rea
         _ => None,
     };
     let finished = state.flow.finished - state.flow.finished_used;
+    if !state.flow.reports_finished {
+        // The first report must not make all that is there look as if it came just now.
+        state.flow.high = reading.in_flight.map(|n| (work(&reading, n, state.flow.finished), reading.at));
+    }
     let arrived = match (total_rise, reading.in_flight) {
         (Some(_), Some(in_flight)) if state.flow.reports_finished => rise_of_work(state, &reading, in_flight),
         (Some(total_rise), _) => total_rise,
@@ -300,6 +304,32 @@ mod tests {
         };
         let last = decisions(&fixtures::settings(), (0..200).map(seen).collect()).pop().unwrap();
         assert!(last.estimates.arrivals_per_second <= 2.0 / 300.0, "{}", last.estimates.arrivals_per_second);
+    }
+
+    #[test]
+    fn the_first_report_makes_no_task_younger_and_none_twice() {
+        let seen = |at: f64, ready: u64, pods: Vec<fixtures::Worker>| {
+            let unacked = pods.iter().filter(|pod| pod.report.is_some()).count() as u64;
+            (at, fixtures::observation(queue(ready, unacked, at), pods))
+        };
+        let silent = || fixtures::Worker { created: Timestamp(2.0), first_ready: None, ..worker("a") };
+        let busy = fixtures::Worker {
+            report: Some(Report { completed: Some(0), ..report(1, 31.0) }),
+            first_ready: Some(Timestamp(30.0)),
+            ..silent()
+        };
+        let told = decisions(
+            &fixtures::settings(),
+            vec![
+                seen(0.0, 0, vec![]),
+                seen(1.0, 60, vec![]),
+                seen(2.0, 60, vec![silent()]),
+                seen(31.0, 59, vec![busy]),
+            ],
+        );
+        let last = told.last().unwrap();
+        assert_eq!(last.estimates.arrivals_per_second, 60.0 / 300.0);
+        assert!(last.reason.contains("oldest 31 s"), "{}", last.reason);
     }
 
     #[test]

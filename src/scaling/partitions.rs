@@ -158,8 +158,8 @@ mod tests {
             (12, 1, 1),
             (12, 12, 12),
             (12, 20, 20),
-            (3, 2, 3),
-            (10, 4, 5),
+            (3, 2, 2),
+            (10, 4, 4),
             (12, 0, 0),
         ] {
             assert_eq!(evenly(workers, Partitions { assignable: all, lagging: all }), expected, "{workers} of {all}");

@@ -124,9 +124,14 @@ impl Contender {
             slots: 1,
             startup: (millis(pool.startup.0), millis(pool.startup.1)),
             dispatch: self.dispatch(pool),
-            grace: GRACE,
+            grace: self.grace(pool),
             seed: pool.seed,
         }
+    }
+
+    /// The operator gives a worker a minute more than the longest drain.
+    fn grace(self, pool: &Pool) -> Millis {
+        if self.kills() { GRACE } else { millis(pool.settings.drain_timeout + 60.0) }
     }
 
     fn interval(self, pool: &Pool) -> Millis {

@@ -1,7 +1,7 @@
 //! A load from what an operator recorded: readings of a queue become tasks again.
 //!
-//! A reading says how many tasks arrived and ended since the one before, how many wait and how many are at work.
-//! What it cannot say is *which* task ended. Guarantees and limits of what is made of it:
+//! A reading says how many tasks wait, how many are at work and how many ended since the one before. What it cannot say
+//! is *which* task ended. Guarantees and limits of what is made of it:
 //!
 //! * arrivals are exact to the interval between two readings, and so is the number of tasks;
 //! * the sum of all durations is exact: it is the area below the tasks at work, whichever task ended;
@@ -15,6 +15,8 @@ use super::trace::{Millis, Task, Trace, millis, seconds};
 
 /// More tasks than this are refused: a count out of its mind must not fill memory.
 const MOST_TASKS: u64 = 5_000_000;
+/// Seconds for which a count of tasks in flight can be older than what stands beside it.
+const LAG: f64 = 15.0;
 
 /// One changed reading of a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -22,9 +24,9 @@ pub struct Reading {
     /// Seconds since 1970.
     pub at: f64,
     pub ready: u64,
+    /// A broker's counts are up to 5 s old, and then too high while tasks end.
     pub in_flight: u64,
     /// Since the reading before.
-    pub arrived: u64,
     pub completed: u64,
     /// Pods, those that boot, drain or terminate included.
     pub workers: u32,
@@ -83,24 +85,22 @@ pub fn replay(name: &str, readings: &[Reading]) -> Result<Replayed, ReplayError>
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return Err(ReplayError::NoTasks) };
     let mut tape = Tape { random: Random::new(1), ..Tape::default() };
     let mut worker_seconds = 0.0;
-    let mut before = Reading { at: first.at, ..Reading::default() };
-    for reading in readings {
-        let at = reading.at.max(before.at);
-        worker_seconds += (at - before.at) * f64::from(before.workers);
-        let (arrived, completed) = flow(&before, reading);
-        if tape.tasks.len() as u64 + arrived > MOST_TASKS {
+    let mut before = first;
+    for (reading, flow) in readings.iter().zip(flows(readings)) {
+        worker_seconds += (reading.at - before.at) * f64::from(before.workers);
+        if (tape.tasks.len() as u64).saturating_add(flow.arrived) > MOST_TASKS {
             return Err(ReplayError::TooMany);
         }
-        let now = millis(at - first.at);
-        tape.arrive(arrived, now);
+        let now = millis(reading.at - first.at);
+        tape.arrive(flow.arrived, now);
         tape.start_until(reading.ready, now);
-        tape.complete(completed, now);
-        before = Reading { at, ..*reading };
+        tape.complete(flow.completed, now);
+        before = reading;
     }
     if tape.tasks.is_empty() {
         return Err(ReplayError::NoTasks);
     }
-    let end = millis(last.at.max(before.at) - first.at);
+    let end = millis(last.at - first.at);
     let open = tape.queue.len() + tape.running.len();
     tape.start_until(0, end);
     tape.complete(u64::MAX, end);
@@ -114,13 +114,49 @@ pub fn replay(name: &str, readings: &[Reading]) -> Result<Replayed, ReplayError>
     })
 }
 
-/// Arrivals and completions between two readings. What is waiting and at work counts more than sums: lines may be
-/// lost, and an operator that starts anew has no sums.
-fn flow(before: &Reading, reading: &Reading) -> (u64, u64) {
-    let held = |reading: &Reading| i128::from(reading.ready) + i128::from(reading.in_flight);
-    let missing = held(reading) - held(before) - i128::from(reading.arrived) + i128::from(reading.completed);
-    let part = |number: i128| u64::try_from(number.max(0)).unwrap_or(u64::MAX);
-    (reading.arrived.saturating_add(part(missing)), reading.completed.saturating_add(part(-missing)))
+/// What came and went up to a reading, since the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Flow {
+    arrived: u64,
+    completed: u64,
+}
+
+/// Arrivals and completions between readings.
+///
+/// All work seen, `ready + in flight + completed`, is the number of arrivals where every count is of the same moment.
+/// A count of tasks in flight that is too old makes it too high for a while: so the lowest of the next
+/// [`LAG`] seconds counts. Where it stays too low, tasks ended unseen: lines are missing, the operator was down, or a
+/// worker left before its last word was heard.
+fn flows(readings: &[Reading]) -> Vec<Flow> {
+    let mut ended = 0_u64;
+    let mut first = true;
+    let seen: Vec<u64> = readings
+        .iter()
+        .map(|reading| {
+            // What ended before the record began is not part of it.
+            ended = ended.saturating_add(if first { 0 } else { reading.completed });
+            first = false;
+            reading.ready.saturating_add(reading.in_flight).saturating_add(ended)
+        })
+        .collect();
+    let mut unseen = 0_u64;
+    let mut arrived = 0_u64;
+    let mut flows = Vec::with_capacity(readings.len());
+    for (index, reading) in readings.iter().enumerate() {
+        let soon = readings[index..].iter().take_while(|next| next.at - reading.at <= LAG).count();
+        let soon = &seen[index..index + soon];
+        let (lowest, highest) = soon.iter().fold((u64::MAX, 0), |(low, high), work| (low.min(*work), high.max(*work)));
+        let mut completed = if index == 0 { 0 } else { reading.completed };
+        if highest.saturating_add(unseen) < arrived {
+            let lost = arrived - unseen - seen[index];
+            unseen += lost;
+            completed = completed.saturating_add(lost);
+        }
+        let upto = lowest.saturating_add(unseen).max(arrived);
+        flows.push(Flow { arrived: upto - arrived, completed });
+        arrived = upto;
+    }
+    flows
 }
 
 #[derive(Debug)]
@@ -174,8 +210,8 @@ impl Tape {
 mod tests {
     use super::*;
 
-    fn reading(at: f64, ready: u64, in_flight: u64, arrived: u64, completed: u64) -> Reading {
-        Reading { at: 1_000_000.0 + at, ready, in_flight, arrived, completed, workers: 2 }
+    fn reading(at: f64, ready: u64, in_flight: u64, completed: u64) -> Reading {
+        Reading { at: 1_000_000.0 + at, ready, in_flight, completed, workers: 2 }
     }
 
     fn tasks(replayed: &Replayed) -> Vec<(u64, u64)> {
@@ -185,11 +221,11 @@ mod tests {
     #[test]
     fn readings_become_the_tasks_that_made_them() {
         let readings = [
-            reading(0.0, 0, 0, 0, 0),
-            reading(10.0, 2, 0, 2, 0),
-            reading(30.0, 0, 2, 0, 0),
-            reading(40.0, 0, 1, 0, 1),
-            reading(90.0, 0, 0, 0, 1),
+            reading(0.0, 0, 0, 0),
+            reading(10.0, 2, 0, 0),
+            reading(30.0, 0, 2, 0),
+            reading(40.0, 0, 1, 1),
+            reading(90.0, 0, 0, 1),
         ];
         let replayed = replay("x", &readings).unwrap();
         let mut lasts: Vec<u64> = tasks(&replayed).iter().map(|(_, lasts)| *lasts).collect();
@@ -201,22 +237,43 @@ mod tests {
 
     #[test]
     fn a_task_that_came_and_ended_between_two_readings_is_not_lost() {
-        let readings = [reading(0.0, 0, 1, 0, 0), reading(2.0, 0, 1, 3, 3)];
+        let readings = [reading(0.0, 0, 1, 0), reading(2.0, 0, 1, 3), reading(60.0, 0, 0, 1)];
         assert_eq!(tasks(&replay("x", &readings).unwrap()).len(), 4);
     }
 
     #[test]
-    fn lines_that_are_missing_lose_no_task_that_is_still_there() {
-        // Five arrived and two ended in lines that the log has lost.
-        let readings = [reading(0.0, 0, 1, 0, 0), reading(60.0, 3, 1, 0, 0), reading(90.0, 0, 0, 0, 0)];
+    fn counts_that_lag_behind_completions_invent_no_task() {
+        // Eight tasks end in eight seconds; the broker's count of them is five seconds old.
+        let lagging = (0..=20_u32).map(|second| {
+            let ended = |at: u32| u64::from(at.min(8));
+            let completed = ended(second) - ended(second.saturating_sub(1));
+            reading(f64::from(second), 0, 8 - ended(second.saturating_sub(5)), completed)
+        });
+        let replayed = replay("x", &lagging.collect::<Vec<_>>()).unwrap();
+        assert_eq!((tasks(&replayed).len(), replayed.open), (8, 0));
+        let work: u64 = tasks(&replayed).iter().map(|(_, lasts)| lasts).sum();
+        assert_eq!(work, (1..=8).sum::<u64>(), "each ended when it was said to have ended");
+    }
+
+    #[test]
+    fn what_ended_unseen_has_ended_all_the_same() {
+        // Four tasks; two ends are missing, in a gap. Later a fifth task comes.
+        let readings = [
+            reading(0.0, 0, 4, 0),
+            reading(10.0, 0, 3, 1),
+            reading(60.0, 0, 1, 0),
+            reading(100.0, 0, 2, 0),
+            reading(130.0, 0, 0, 2),
+        ];
         let replayed = replay("x", &readings).unwrap();
-        assert_eq!(tasks(&replayed), [(0, 90), (60, 0), (60, 0), (60, 0)].map(|pair| pair));
-        assert_eq!(replayed.open, 0);
+        assert_eq!((tasks(&replayed).len(), replayed.open), (5, 0));
+        let work: u64 = tasks(&replayed).iter().map(|(_, lasts)| lasts).sum();
+        assert_eq!(work, 10 + 60 + 60 + 130 + 30);
     }
 
     #[test]
     fn what_still_runs_at_the_end_ends_with_the_record_and_is_said() {
-        let readings = [reading(0.0, 0, 1, 0, 0), reading(50.0, 1, 1, 1, 0)];
+        let readings = [reading(0.0, 0, 1, 0), reading(50.0, 1, 1, 0)];
         let replayed = replay("x", &readings).unwrap();
         assert_eq!((tasks(&replayed), replayed.open), (vec![(0, 50), (50, 0)], 2));
     }
@@ -224,7 +281,7 @@ mod tests {
     #[test]
     fn nothing_and_too_much_are_refused() {
         assert_eq!(replay("x", &[]), Err(ReplayError::NoTasks));
-        assert_eq!(replay("x", &[reading(0.0, 0, 0, 0, 0)]), Err(ReplayError::NoTasks));
-        assert_eq!(replay("x", &[reading(0.0, u64::MAX, 0, 0, 0)]), Err(ReplayError::TooMany));
+        assert_eq!(replay("x", &[reading(0.0, 0, 0, 0)]), Err(ReplayError::NoTasks));
+        assert_eq!(replay("x", &[reading(0.0, u64::MAX, 1, 0)]), Err(ReplayError::TooMany));
     }
 }

@@ -39,6 +39,11 @@ pub fn set<'a>(values: &[&'a str]) -> Vec<&'a str> {
     values.iter().flat_map(|value| ["--set", *value]).collect()
 }
 
+/// The release's own objects of this kind, not those for people.
+pub fn of_operator<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    of_kind(objects, kind).into_iter().filter(|object| object["metadata"]["name"] == "awp").collect()
+}
+
 pub fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
     objects.iter().filter(|object| object["kind"] == kind).collect()
 }

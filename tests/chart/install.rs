@@ -77,6 +77,7 @@ const NEEDED: &[&str] = &[
     "list agentworkerpools.agentworkers.io",
     "watch agentworkerpools.agentworkers.io",
     "patch agentworkerpools.agentworkers.io/status",
+    "get deployments.apps",
     "list deployments.apps",
     "watch deployments.apps",
     "create deployments.apps",

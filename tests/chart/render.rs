@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::helm::{self, objects, of_kind, template};
+use crate::helm::{self, objects, of_kind, of_operator, template};
 
 #[test]
 fn the_chart_lints() {
@@ -33,6 +33,7 @@ fn every_value_that_can_be_set_appears_where_it_belongs() {
         "serviceAccount.annotations.team=ml",
         "log.filter=debug",
         "log.format=text",
+        "rabbitmq.looksPerSecond=500",
         "metrics.service=false",
         "resources.limits.memory=1Gi",
         "podAnnotations.note=x",
@@ -59,6 +60,7 @@ fn nonsense_is_refused_with_the_name_of_the_value() {
         ("crds.install=maybe", "at '/crds/install': got string, want boolean"),
         ("rbac.explain[0].kind=Role", "at '/rbac/explain/0/kind': value must be one of"),
         ("log.format=xml", "at '/log/format': value must be one of 'json', 'text'"),
+        ("rabbitmq.looksPerSecond=0", "at '/rabbitmq/looksPerSecond': minimum: got 0, want 10"),
         ("podLabels.a=1", "at '/podLabels/a': got number, want string"),
         ("resources.limit.memory=1Gi", "at '/resources': additional properties 'limit' not allowed"),
         ("serviceAccount.create=false", "serviceAccount.name is needed with serviceAccount.create=false"),
@@ -73,10 +75,10 @@ fn nonsense_is_refused_with_the_name_of_the_value() {
 fn each_watched_namespace_gets_one_role_bound_to_the_operator_in_its_own_namespace() {
     let objects = objects(&["watchNamespaces={research,images}"]);
     let namespaces =
-        |kind| -> Vec<&Value> { of_kind(&objects, kind).iter().map(|it| &it["metadata"]["namespace"]).collect() };
+        |kind| -> Vec<&Value> { of_operator(&objects, kind).iter().map(|it| &it["metadata"]["namespace"]).collect() };
     assert_eq!(namespaces("Role"), ["images", "research"]);
     assert_eq!(namespaces("RoleBinding"), ["images", "research"]);
-    for binding in of_kind(&objects, "RoleBinding") {
+    for binding in of_operator(&objects, "RoleBinding") {
         assert_eq!(binding["subjects"], json!([{"kind": "ServiceAccount", "name": "awp", "namespace": "agents"}]));
     }
     let args = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"];
@@ -107,7 +109,7 @@ fn no_rule_has_a_wildcard_or_more_than_the_operator_uses() {
 #[test]
 fn only_named_secrets_are_readable_when_they_are_named() {
     let objects = objects(&["secretNames={reader,client-ca}"]);
-    let rules = of_kind(&objects, "Role")[0]["rules"].as_array().unwrap();
+    let rules = of_operator(&objects, "Role")[0]["rules"].as_array().unwrap();
     let secrets: Vec<_> = rules.iter().filter(|rule| rule["resources"] == json!(["secrets"])).collect();
     assert_eq!(secrets.len(), 1);
     assert_eq!(secrets[0]["resourceNames"], json!(["reader", "client-ca"]));

@@ -78,8 +78,8 @@ async fn a_hold_while_the_broker_is_away_and_a_pool_without_its_secret_are_expla
     );
     assert_eq!(told["reading"]["unknown"]["reason"], "BrokerUnreachable", "{told:#}");
     assert!(told["law"].is_null(), "the law is not asked about what is not known: {told:#}");
-    let text = stage.explained("away", "text").await;
-    assert!(text.contains("nothing shrinks until it is; there is no scaling.fallback"), "{text}");
+    let said = unwrapped(&stage.explained("away", "text").await);
+    assert!(said.contains("nothing shrinks until it is; there is no scaling.fallback"), "{said}");
 
     stage.condition("poor", "Ready=False SecretNotFound").await;
     let told = stage.explanation("poor").await;
@@ -97,8 +97,8 @@ async fn where_the_operator_cannot_be_asked_the_status_has_to_do_and_the_reason_
     let args = ["explain", "research", "-n", &stage.namespace];
 
     // Nobody is there, and this user may look nowhere else.
-    let text = succeeds(&viewer, &args).await;
-    assert!(text.contains("no worker needed") && text.contains("you may not list Services or pods"), "{text}");
+    let said = unwrapped(&succeeds(&viewer, &args).await);
+    assert!(said.contains("no worker needed") && said.contains("you may not list Services or pods"), "{said}");
 
     // It is there, and the user may not ask it.
     stage.manifest(&operator_pod(&stage.namespace)).await;
@@ -108,14 +108,18 @@ async fn where_the_operator_cannot_be_asked_the_status_has_to_do_and_the_reason_
             (phase == "Running").then_some(())
         })
         .await;
-    let text = succeeds(&viewer, &args).await;
-    let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("you may not get pods/proxy in namespace"), "{text}");
-    assert!(said.contains("kubectl port-forward with --operator"), "{text}");
+    let said = unwrapped(&succeeds(&viewer, &args).await);
+    assert!(said.contains("you may not get pods/proxy in namespace"), "{said}");
+    assert!(said.contains("kubectl port-forward with --operator"), "{said}");
 
     // An address where nothing listens.
-    let text = succeeds(&viewer, &[&args[..], &["--operator", "http://127.0.0.1:1"]].concat()).await;
-    assert!(text.contains("no answer from the operator at http://127.0.0.1:1: nothing listens there"), "{text}");
+    let said = unwrapped(&succeeds(&viewer, &[&args[..], &["--operator", "http://127.0.0.1:1"]].concat()).await);
+    assert!(said.contains("no answer from the operator at http://127.0.0.1:1: nothing listens there"), "{said}");
+}
+
+/// The text as one line.
+fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// As far as the API server is concerned.

@@ -5,5 +5,6 @@
 
 mod commands;
 mod manifests;
+mod simulate;
 mod text;
 mod vocabulary;

@@ -66,7 +66,8 @@ fn every_reason_in_the_conditions_is_explained() {
 
 #[test]
 fn every_reason_of_a_broker_is_explained() {
-    let source = read(Path::new("src/brokers/rabbitmq/errors.rs"));
+    let files = ["rabbitmq", "sqs", "kafka"].map(|broker| format!("src/brokers/{broker}/errors.rs"));
+    let source: String = files.iter().map(|file| read(Path::new(file))).collect();
     let functions = ["transient(", "misconfigured(", "doubtful("];
     let calls = functions.iter().flat_map(|function| source.split(function).skip(1));
     let reasons = calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next());

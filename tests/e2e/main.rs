@@ -8,6 +8,7 @@ mod burst;
 mod cluster;
 mod dead_letters;
 mod faults;
+mod kafka;
 mod logins;
 mod strangers;
 mod worker_logs;

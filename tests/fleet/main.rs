@@ -8,8 +8,9 @@ mod looks;
 
 use looks::{LARGE, looks};
 
-/// One watch per kind of object, one for the Secret, and requests, whose connections stay open for a while.
-const MOST_TO_API_SERVER: usize = 7 + 16;
+/// One watch per kind of object and one for the Secret; and sixteen requests at a time, whose connections stay open for
+/// a while and are free for the next request only when their answer has been read to its end.
+const MOST_TO_API_SERVER: usize = 7 + 2 * 16;
 
 #[tokio::test]
 async fn connections_do_not_grow_with_the_number_of_pools() {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use awp::clock::Clock;
 use awp::scaling::decide::decide;
-use awp::scaling::observation::{Observation, QueueReading, Worker, WorkerPhase};
+use awp::scaling::observation::{ErrorClass, Observation, QueueReading, Worker, WorkerPhase};
 use awp::scaling::settings::{DrainSupport, Mode, Prefetch, Settings};
 use awp::scaling::state::State;
 use awp::scaling::time::Timestamp;
@@ -80,6 +80,9 @@ async fn outlive(options: Options) {
     cluster.nodes()[others[0]].kill().await.unwrap();
     // One of three is no majority: a zero of its would mean nothing.
     tokio::time::sleep(LONG).await;
+    let gaps = pools[4 * others[1]].watching.subscription.gaps();
+    println!("without a majority: {:?}, {gaps:?}", pools[4 * others[1]].watching.subscription.latest());
+    assert!(gaps.in_flight.is_none_or(|why| why.class != ErrorClass::Misconfigured), "an outage is nobody's mistake");
     for node in [leader, others[0]] {
         cluster.nodes()[node].start_again().await.unwrap();
     }

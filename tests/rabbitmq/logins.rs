@@ -4,7 +4,7 @@ use awp::scaling::observation::ErrorClass;
 use awp_testbed::rabbitmq;
 use awp_testbed::rabbitmq::User;
 
-use crate::support::{BUSY, BY_WORKER, login, readers, tasks, watch};
+use crate::support::{BUSY, BY_WORKER, admin, login, readers, tasks, watch};
 
 const NOTHING: [&str; 3] = ["^$"; 3];
 
@@ -112,4 +112,15 @@ async fn with_the_tag_management_alone_counts_by_worker_are_not_to_be_had() {
     assert!(gap.message.contains("set_user_tags narrow monitoring"), "{gap}");
     let counts = watching.known("unacked", |counts| counts.unacked.is_some()).await;
     assert_eq!(counts.unacked_by_worker, None);
+}
+
+#[tokio::test]
+async fn a_vhost_may_be_called_anything() {
+    let server = rabbitmq().await;
+    let vhost = server.vhost("team a/ö %2F?#").await.unwrap();
+    server.declare_quorum(&vhost, "tasks").await.unwrap();
+    server.publish(&vhost, "tasks", tasks(3)).await.unwrap();
+    let readers = readers();
+    let watching = watch(&readers, &admin(server, &vhost), "tasks").with(BUSY);
+    watching.known("ready and unacked", |counts| counts.ready == 3 && counts.unacked.is_some()).await;
 }

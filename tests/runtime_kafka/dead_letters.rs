@@ -20,7 +20,7 @@ async fn produce(bench: &Bench, body: Option<&[u8]>, headers: &[(&str, &str)]) {
     let producer: FutureProducer = config.create().unwrap();
     let mut all = OwnedHeaders::new();
     for (key, value) in headers {
-        all = all.insert(Header { key, value: Some(value) });
+        all = all.insert(Header { key, value: Some(*value) });
     }
     let mut record: FutureRecord<'_, str, [u8]> = FutureRecord::to(&bench.topic).key("tenant").headers(all);
     record.payload = body;

@@ -52,6 +52,8 @@ async fn a_client_certificate_is_shown() {
     let without = by(&bench, Listener::MutualTls, &["--tls-dir", &folder]);
     without.until_log("no tasks to be had").await;
     assert!(!without.ready().await);
+    // It would read the files again and take the partition.
+    drop(without);
     std::fs::write(bench.path("tls.crt"), identity.certificate).unwrap();
     std::fs::write(bench.path("tls.key"), identity.key).unwrap();
     let worker = by(&bench, Listener::MutualTls, &["--tls-dir", &folder]);

@@ -15,13 +15,6 @@ worker: { template: { spec: { containers: [{ name: agent }, { name: cache }] } }
     Pool::try_from(&serde_saphyr::from_str::<AgentWorkerPoolSpec>(&text).unwrap())
 }
 
-fn rabbitmq_of(pool: &Pool) -> &RabbitMq {
-    match &pool.broker {
-        Broker::RabbitMq(rabbitmq) => rabbitmq,
-        other => panic!("{other:?}"),
-    }
-}
-
 fn template_of(pool: Pool) -> Template {
     match pool.worker {
         Worker::Template(template) => *template,
@@ -29,10 +22,17 @@ fn template_of(pool: Pool) -> Template {
     }
 }
 
+fn rabbitmq_of(broker: Broker) -> RabbitMq {
+    match broker {
+        Broker::RabbitMq(rabbitmq) => rabbitmq,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn the_smallest_pool_gets_the_documented_defaults() {
     let pool = parse(&[]).unwrap();
-    let rabbitmq = rabbitmq_of(&pool);
+    let rabbitmq = rabbitmq_of(pool.broker.clone());
     assert_eq!((rabbitmq.uri.as_str(), rabbitmq.queue.as_str()), ("amqp://rabbitmq", "tasks"));
     assert_eq!((pool.status_port, pool.task_timeout, pool.drain_timeout), (None, 1800.0, 1800.0));
     assert_eq!(pool.dead_letter_queue, None);
@@ -42,9 +42,10 @@ fn the_smallest_pool_gets_the_documented_defaults() {
 
 #[test]
 fn a_bare_slash_at_the_end_of_the_address_is_taken_off() {
-    let uri = |written| rabbitmq_of(&parse(&[("amqp://rabbitmq", written)]).unwrap()).uri.clone();
-    assert_eq!(uri("amqp://rabbitmq:5672/"), "amqp://rabbitmq:5672");
-    assert_eq!(uri("amqp://rabbitmq/agents"), "amqp://rabbitmq/agents");
+    let rabbitmq = rabbitmq_of(parse(&[("amqp://rabbitmq", "amqp://rabbitmq:5672/")]).unwrap().broker);
+    assert_eq!(rabbitmq.uri, "amqp://rabbitmq:5672");
+    let rabbitmq = rabbitmq_of(parse(&[("amqp://rabbitmq", "amqp://rabbitmq/agents")]).unwrap().broker);
+    assert_eq!(rabbitmq.uri, "amqp://rabbitmq/agents");
 }
 
 #[test]
@@ -62,12 +63,7 @@ fn workers_log_in_as_the_operator_unless_they_have_a_login() {
         Login { secret: "reader".into(), username_key: "user".into(), password_key: secret_keys::PASSWORD.into() };
     assert_eq!(template_of(parse(&[broker]).unwrap()).login, Some(WorkerLogin::Password(reader)));
     let worker = ("worker: {", "worker: { credentials: { secretRef: { name: own } },");
-    let own = Login {
-        secret: "own".into(),
-        username_key: secret_keys::USERNAME.into(),
-        password_key: secret_keys::PASSWORD.into(),
-    };
-    assert_eq!(template_of(parse(&[broker, worker]).unwrap()).login, Some(WorkerLogin::Password(own)));
+    assert_eq!(template_of(parse(&[broker, worker]).unwrap()).login.unwrap().secret(), "own");
 }
 
 #[test]
@@ -87,7 +83,7 @@ fn what_an_older_crd_lets_through_is_refused_with_the_remedy_and_without_secrets
     const URI: &str = "'amqp://rabbitmq'";
     const TARGET: &str = "targetRef: { apiVersion: apps/v1, kind: Deployment, name: x }";
     for (old, new, message) in [
-        ("rabbitmq: {", "sqs: {}, rabbitmq: {", "spec.broker: write exactly one of"),
+        ("rabbitmq: {", "sqs: { queueUrl: x }, rabbitmq: {", "spec.broker: write exactly one of"),
         (URI, "'amqp://a:planted-hunter2@b'", "spec.broker.rabbitmq.uri: write it without credentials"),
         (
             URI,
@@ -127,12 +123,58 @@ fn what_an_older_crd_lets_through_is_refused_with_the_remedy_and_without_secrets
     }
 }
 
+/// A pool on Kafka whose broker section says this besides servers, topics and group.
+fn parse_kafka(more: &str, below: &str) -> Result<Pool, Invalid> {
+    let text = format!(
+        "broker: {{ kafka: {{ bootstrapServers: ['kafka:9092'], topics: [b, a], group: g{more} }} }}
+worker: {{ template: {{ spec: {{ containers: [{{ name: agent }}] }} }} }}{below}"
+    );
+    Pool::try_from(&serde_saphyr::from_str::<AgentWorkerPoolSpec>(&text).unwrap())
+}
+
+fn kafka_of(pool: Pool) -> Kafka {
+    match pool.broker {
+        Broker::Kafka(kafka) => kafka,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
-fn brokers_without_a_reader_are_refused_by_name() {
-    let text = "broker: { kafka: { any: thing } }\nworker: {}";
-    let spec: AgentWorkerPoolSpec = serde_saphyr::from_str(text).unwrap();
-    let refused = Pool::try_from(&spec).unwrap_err().to_string();
-    assert_eq!(refused, "spec.broker.kafka: write rabbitmq or sqs: Kafka cannot be read yet");
+fn a_group_on_kafka_loses_nothing_and_sees_no_aborted_task_without_being_told() {
+    let kafka = kafka_of(parse_kafka("", "").unwrap());
+    assert_eq!((kafka.topics, kafka.group.as_str()), (vec!["a".into(), "b".into()], "g"));
+    assert_eq!((kafka.offset_reset, kafka.isolation), (spec::OffsetReset::Earliest, spec::Isolation::ReadCommitted));
+    assert_eq!((kafka.encrypted, kafka.tls_secret, kafka.sasl, kafka.start_from), (false, None, None, None));
+}
+
+#[test]
+fn kafka_is_encrypted_by_an_empty_section_and_logged_into_by_a_secret() {
+    let more = ", tls: {}, sasl: { mechanism: ScramSha512, secretRef: { name: s } }, startFrom: { timestamp: \
+                '2026-11-17T00:00:00Z' }";
+    let kafka = kafka_of(parse_kafka(more, "").unwrap());
+    assert_eq!((kafka.encrypted, kafka.tls_secret.as_ref(), kafka.start_from), (true, None, Some(1_794_873_600_000)));
+    let login = kafka.login().cloned().unwrap();
+    assert_eq!((login.secret.as_str(), login.password_key.as_str()), ("s", secret_keys::PASSWORD));
+    assert_eq!(template_of(parse_kafka(more, "").unwrap()).login, Some(WorkerLogin::Password(login)));
+}
+
+#[test]
+fn a_kafka_section_that_an_older_crd_lets_through_is_refused_with_the_remedy() {
+    for (old, new, message) in [
+        ("kafka:9092", "u:planted-hunter2@kafka:9092", "spec.broker.kafka.bootstrapServers: write host:port"),
+        ("[b, a]", "[]", "spec.broker.kafka.topics: name at least one topic"),
+        ("group: g", "group: '', startFrom: { timestamp: x }", "spec.broker.kafka.group: write the name"),
+        ("group: g", "group: g, startFrom: { timestamp: yesterday }", "spec.broker.kafka.startFrom.timestamp: write"),
+    ] {
+        let text = format!(
+            "broker: {{ kafka: {{ bootstrapServers: ['kafka:9092'], topics: [b, a], group: g }} }}\nworker: {{}}"
+        );
+        let spec: AgentWorkerPoolSpec = serde_saphyr::from_str(&text.replace(old, new)).unwrap();
+        let refused = Pool::try_from(&spec).unwrap_err().to_string();
+        assert!(refused.starts_with(message) && !refused.contains(PLANTED), "{refused}");
+    }
+    let own_topic = parse_kafka("", "\ndeadLetter: { queue: a }").unwrap_err().to_string();
+    assert!(own_topic.starts_with("spec.deadLetter.queue: name another queue"), "{own_topic}");
 }
 
 const SQS_URL: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/research";

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::api::defaults;
     use crate::api::names::secret_keys;
-    use crate::api::spec::{Mode, QueueType};
+    use crate::api::spec::{Isolation, Mode, OffsetReset, QueueType};
 
     fn walk(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
         visit(path, schema);
@@ -144,6 +144,11 @@ mod tests {
             ("spec.broker.sqs.credentials.secretRef.accessKeyIdKey", secret_keys::AWS_ACCESS_KEY_ID.to_owned()),
             ("spec.broker.sqs.credentials.secretRef.secretAccessKeyKey", secret_keys::AWS_SECRET_ACCESS_KEY.to_owned()),
             ("spec.broker.sqs.credentials.secretRef.sessionTokenKey", secret_keys::AWS_SESSION_TOKEN.to_owned()),
+            ("spec.broker.kafka.groupType", "Consumer".to_owned()),
+            ("spec.broker.kafka.offsetReset", format!("{:?}", OffsetReset::default())),
+            ("spec.broker.kafka.isolation", format!("{:?}", Isolation::default())),
+            ("spec.broker.kafka.sasl.secretRef.usernameKey", secret_keys::USERNAME.to_owned()),
+            ("spec.broker.kafka.sasl.secretRef.passwordKey", secret_keys::PASSWORD.to_owned()),
             ("spec.drain.timeout", defaults::DRAIN_TIMEOUT.to_owned()),
             ("spec.prefetch.auto.baseMemory", defaults::BASE_MEMORY.to_owned()),
             ("spec.prefetch.auto.headroomPercent", defaults::HEADROOM_PERCENT.to_string()),

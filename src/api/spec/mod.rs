@@ -46,7 +46,7 @@ use super::status::AgentWorkerPoolStatus;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::spec()))]
 pub struct AgentWorkerPoolSpec {
-    /// Where the tasks wait. Exactly one member: rabbitmq or sqs (kafka cannot be read yet).
+    /// Where the tasks wait. Exactly one member: rabbitmq, sqs or kafka.
     pub broker: Broker,
     /// Who does the tasks: exactly one of template and targetRef. A pool cannot change from one to
     /// the other.

@@ -52,7 +52,11 @@ pub fn failed(error: &Error, address: &str, identity: &Identity) -> Unknown {
                 .into_iter()
                 .filter(|name| offered.iter().any(|it| it == name))
                 .collect();
-            let known = if known.is_empty() { "none that is known here".to_owned() } else { known.join(", ") };
+            let known = if known.is_empty() {
+                "no login that is known here (remove sasl, or use another port)".to_owned()
+            } else {
+                known.join(", ")
+            };
             misconfigured(
                 "MechanismRefused",
                 format!("Kafka at {address} does not take this sasl.mechanism there; it offers {known}"),

@@ -11,6 +11,7 @@
 //! | `nodes` | which brokers fail now, and when they are tried again |
 //! | `watch` | the groups that are watched, and the pools that want to know |
 //! | `poller` | the life of a poller, from first subscription to last |
+//! | `check` | what `awp check` tries |
 //! | `identity`, `errors` | cluster and login; words |
 //!
 //! The operator is no consumer: it joins no group and takes no record. It writes one thing, the
@@ -18,6 +19,7 @@
 
 mod atlas;
 mod belief;
+mod check;
 mod errors;
 mod identity;
 mod lag;
@@ -27,6 +29,7 @@ mod round;
 mod start;
 mod watch;
 
+pub(super) use check::check;
 pub use identity::Identity;
 pub(super) use poller::Poller;
 

@@ -61,6 +61,7 @@ impl Reader {
         let groups: BTreeSet<&str> = asks.iter().map(|ask| ask.wanted.group.as_str()).collect();
         let topics: BTreeSet<&str> = asks.iter().flat_map(|ask| ask.wanted.topics.iter().map(String::as_str)).collect();
         self.atlas.refresh(&self.cluster, &groups, &topics, at).await.map_err(|error| self.cluster_failed(&error))?;
+        self.pass_over_nodes_in_trouble(&groups, &topics);
         let wants = self.wants(asks, at);
         let (groups, offsets) = tokio::join!(self.read_groups(asks), self.read_offsets(&wants));
         let (commits, members, failed) = groups;
@@ -77,6 +78,16 @@ impl Reader {
             }
         }
         Ok(asks.iter().map(|ask| self.looks(ask, &commits, &members, &offsets, at)).collect())
+    }
+
+    /// What a failing node led or coordinated is somebody else's soon: it is asked for again next time.
+    fn pass_over_nodes_in_trouble(&mut self, groups: &BTreeSet<&str>, topics: &BTreeSet<&str>) {
+        let coordinators = groups.iter().filter_map(|group| self.atlas.coordinator(group).ok());
+        let leaders = topics.iter().flat_map(|topic| self.atlas.leaders(topic).into_values());
+        let nodes: BTreeSet<i32> = coordinators.chain(leaders).collect();
+        for node in nodes.into_iter().filter(|node| self.nodes.trouble(*node).is_some()) {
+            self.atlas.forget_node(node);
+        }
     }
 
     /// Node to isolation and partitions with times.

@@ -52,7 +52,8 @@ impl Identity {
             .map(management_url)
             .collect::<Result<Vec<String>, Unknown>>()?;
         let tls = TlsFiles { ca_pem: ca, client_pem: client };
-        if !tls.is_empty() && !(address.tls && management.iter().all(|url| url.starts_with("https:"))) {
+        let encrypted = address.tls && management.iter().all(|url| url.starts_with("https:"));
+        if !encrypted && !tls.is_empty() {
             return Err(errors::invalid_uri(
                 "certificates are given, but not every address uses TLS: write amqps:// and https://",
             ));

@@ -86,8 +86,11 @@ impl Watched {
 
     /// Whether there is something to declare because the queue was found missing.
     pub fn missing(&mut self, now: Timestamp) -> bool {
-        let wishes = self.subscribers.values_mut().filter_map(|subscriber| subscriber.wish.as_mut());
-        wishes.fold(false, |any, wish| wish.missing(now) || any)
+        let mut any = false;
+        for wish in self.subscribers.values_mut().filter_map(|subscriber| subscriber.wish.as_mut()) {
+            any |= wish.missing(now);
+        }
+        any
     }
 
     pub fn facts(&self, id: u64) -> Option<QueueFacts> {

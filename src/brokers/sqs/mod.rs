@@ -8,6 +8,7 @@
 //! | `account` | one identity at one address: its client, and the breaker of all its queues |
 //! | `watch` | one queue: what is believed of it, and the pools that want to know |
 //! | `poller` | the life of a queue's task, from first subscription to last |
+//! | `check` | `awp check` |
 //! | `errors` | words |
 //!
 //! A queue is never probed by receiving: that raises the receive count of its messages and leads them
@@ -16,6 +17,7 @@
 mod account;
 mod attributes;
 mod belief;
+mod check;
 mod errors;
 mod poller;
 mod schedule;
@@ -24,10 +26,12 @@ mod watch;
 use std::sync::{Arc, Weak};
 
 pub(super) use account::Account;
+pub(super) use check::check;
 pub(super) use poller::Poller;
 
 use super::{BrokerStatus, Trouble};
 use crate::aws::{Identity, Login};
+use crate::net::addresses::is_link_local;
 use crate::scaling::observation::Unknown;
 
 /// One queue, with the identity to read it.
@@ -66,11 +70,7 @@ fn check_address(address: &str) -> Result<(), Unknown> {
     }
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     // Where nodes tell their own credentials: nothing of a user's may be sent there.
-    let link_local = match host.parse() {
-        Ok(std::net::IpAddr::V4(ip)) => ip.is_link_local(),
-        Ok(std::net::IpAddr::V6(ip)) => ip.is_unicast_link_local(),
-        Err(_) => host.is_empty(),
-    };
+    let link_local = host.parse().map_or_else(|_| host.is_empty(), is_link_local);
     if link_local {
         return Err(errors::invalid_url("link-local addresses are refused: no SQS lives there"));
     }

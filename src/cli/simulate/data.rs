@@ -126,6 +126,7 @@ fn pool(pool: &Pool, slots: u32) -> PoolData {
         sight: match pool.sight {
             Sight::Exact => "exact",
             Sight::Lagging => "lagging",
+            Sight::Total => "total",
         },
     }
 }

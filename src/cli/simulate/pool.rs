@@ -97,6 +97,8 @@ enum Drain {
     Protocol,
     /// Only workers seen idle go
     IdleOnly,
+    /// Workers finish what they have when they get SIGTERM, and cannot go on (SQS)
+    Sigterm,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -105,6 +107,8 @@ enum SightArg {
     Exact,
     /// The broker's statistics: what was in flight up to 5 s ago (a pool without worker.statusPort)
     Lagging,
+    /// The queue's total only (SQS without worker.statusPort)
+    Total,
 }
 
 impl PoolArgs {
@@ -120,6 +124,7 @@ impl PoolArgs {
         match self.drain {
             Some(Drain::Protocol) => settings.drain = DrainSupport::Protocol,
             Some(Drain::IdleOnly) => settings.drain = DrainSupport::IdleOnly,
+            Some(Drain::Sigterm) => settings.drain = DrainSupport::Sigterm,
             None => {}
         }
         settings.reports = self.sight == SightArg::Exact;
@@ -134,6 +139,7 @@ impl PoolArgs {
             sight: match self.sight {
                 SightArg::Exact => Sight::Exact,
                 SightArg::Lagging => Sight::Lagging,
+                SightArg::Total => Sight::Total,
             },
             new: self.new,
             seed,
@@ -166,7 +172,8 @@ impl PoolArgs {
             settings.hold_replicas = None;
         }
         if parsed.status_port.is_none() && self.sight == SightArg::Exact {
-            eprintln!("note: without worker.statusPort the operator sees counts up to 5 s old: --sight lagging");
+            let sight = if settings.drain == DrainSupport::Sigterm { "total" } else { "lagging" };
+            eprintln!("note: without worker.statusPort the operator sees less of what is in flight: --sight {sight}");
         }
         Ok(settings)
     }
@@ -222,3 +229,6 @@ fn span(text: &str) -> Result<(f64, f64), String> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,6 @@ struct Line {
     at: f64,
     ready: u64,
     in_flight: u64,
-    arrived: u64,
     completed: u64,
     workers: u32,
 }
@@ -32,8 +31,8 @@ pub fn parse(log: &str, namespace: Option<&str>, name: Option<&str>) -> anyhow::
         let Some(begin) = line.find('{').filter(|_| line.contains(MESSAGE)) else { continue };
         let Ok(line) = serde_json::from_str::<Line>(&line[begin..]) else { continue };
         if line.message == MESSAGE && line.at.is_finite() && asked_for(&line.pool, namespace, name) {
-            let Line { at, ready, in_flight, arrived, completed, workers, .. } = line;
-            let reading = Reading { at, ready, in_flight, arrived, completed, workers };
+            let Line { at, ready, in_flight, completed, workers, .. } = line;
+            let reading = Reading { at, ready, in_flight, completed, workers };
             pools.entry(line.pool).or_default().push(reading);
         }
     }

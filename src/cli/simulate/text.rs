@@ -63,11 +63,12 @@ pub(super) fn pool(pool: &Pool) -> String {
     let stop = match settings.drain {
         DrainSupport::Protocol => "busy workers drain",
         DrainSupport::IdleOnly => "only idle workers go",
-        DrainSupport::Sigterm => "workers finish on SIGTERM, one at a time",
+        DrainSupport::Sigterm => "busy workers drain on SIGTERM",
     };
     let sight = match pool.sight {
         Sight::Exact => "",
         Sight::Lagging => ", counts up to 5 s old",
+        Sight::Total => ", only the queue's total is seen",
     };
     format!(
         "start within {}, {slots} {} a worker, {} to {} workers; start-up {startup}, a decision every {}, {stop}{sight}",

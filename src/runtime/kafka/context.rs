@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, TopicPartitionList};
 use tracing::warn;
@@ -22,8 +22,6 @@ pub enum Event {
     Revoked(Vec<Key>),
     /// Another member may have them already.
     Lost(Vec<Key>),
-    /// How a commit went, by partition.
-    Committed(Vec<(Key, Option<RDKafkaErrorCode>)>),
 }
 
 #[derive(Debug, Default)]
@@ -74,15 +72,6 @@ impl ConsumerContext for Context {
             false => Event::Revoked(keys),
         });
     }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let all = result.err().and_then(|error| error.rdkafka_error_code());
-        let outcome = offsets.elements().into_iter().map(|element| {
-            let own = element.error().err().and_then(|error| error.rdkafka_error_code());
-            ((element.topic().into(), element.partition()), own.or(all))
-        });
-        self.push(Event::Committed(outcome.collect()));
-    }
 }
 
 /// Takes the partitions, or gives them up.
@@ -99,7 +88,7 @@ pub fn answer(consumer: &BaseConsumer<Context>, assigned: bool, list: &TopicPart
     }
 }
 
-pub fn keys(list: &TopicPartitionList) -> Vec<Key> {
+fn keys(list: &TopicPartitionList) -> Vec<Key> {
     list.elements().iter().map(|element| (element.topic().into(), element.partition())).collect()
 }
 

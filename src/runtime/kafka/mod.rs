@@ -15,6 +15,7 @@
 //! committed. `max.poll.interval.ms` is the time that the group waits for that, in both protocols; so
 //! it is longer than a task may take.
 
+mod committer;
 mod context;
 mod dead_letter;
 mod delivery;

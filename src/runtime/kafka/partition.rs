@@ -44,6 +44,8 @@ pub struct Partition {
     acks: Vec<Ack>,
     in_commit: Vec<Ack>,
     committed: Option<Point>,
+    /// A commit is under way.
+    committing: bool,
     /// Something may have to be committed.
     touched: bool,
     /// Bytes of the metadata at the last look, and whether all was in it.
@@ -69,6 +71,7 @@ impl Partition {
             out: BTreeSet::new(),
             acks: Vec::new(),
             in_commit: Vec::new(),
+            committing: false,
             touched: !committed,
             metadata_whole,
         }
@@ -123,7 +126,7 @@ impl Partition {
 
     /// Nobody here works on it, and the broker knows all that was done.
     pub fn at_rest(&self) -> bool {
-        self.out.is_empty() && self.acks.is_empty() && self.in_commit.is_empty() && !self.touched
+        self.out.is_empty() && self.acks.is_empty() && !self.committing && !self.touched
     }
 
     pub fn running(&self) -> usize {
@@ -154,19 +157,21 @@ impl Partition {
             self.answer(Settled::Yes);
             return None;
         }
+        self.committing = true;
         Some(point)
     }
 
     /// The broker has it.
     pub fn settled(&mut self, point: Point) {
         self.committed = Some(point);
+        self.committing = false;
         self.answer(Settled::Yes);
     }
 
     /// The broker did not take it: to be tried again.
     pub fn unsettled(&mut self) {
         self.acks.append(&mut self.in_commit);
-        self.touched = true;
+        (self.committing, self.touched) = (false, true);
     }
 
     fn answer(&mut self, settled: Settled) {

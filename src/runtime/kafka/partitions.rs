@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::committer::Commit;
 use super::metadata::{LIMIT, Ranges};
-use super::partition::{Ack, Partition, Point};
+use super::partition::{Ack, Partition};
 use super::record::{Key, Record};
 use crate::runtime::broker::Settled;
 
@@ -43,9 +44,6 @@ pub struct Partitions {
     /// Cancelled when everything is lost.
     session: CancellationToken,
 }
-
-/// What a commit under way holds.
-pub type Commit = BTreeMap<Key, (u64, Point)>;
 
 impl Partitions {
     pub fn new(session: CancellationToken) -> Self {
@@ -142,24 +140,21 @@ impl Partitions {
     }
 
     /// Everything that is not committed.
-    pub fn to_commit(&mut self) -> Commit {
+    pub fn to_commit(&mut self) -> Vec<Commit> {
         let limit = self.limit;
         let due = self.held.iter_mut().filter_map(|(key, partition)| {
             let point = partition.to_commit(limit)?;
-            Some((key.clone(), (partition.tenure, point)))
+            Some(Commit { key: key.clone(), tenure: partition.tenure, point, refused: None })
         });
         due.collect()
     }
 
-    pub fn settled(&mut self, key: &Key, tenure: u64, point: Point) {
-        if let Some(partition) = self.of(key, tenure) {
-            partition.settled(point);
-        }
-    }
-
-    pub fn unsettled(&mut self, key: &Key, tenure: u64) {
-        if let Some(partition) = self.of(key, tenure) {
-            partition.unsettled();
+    /// The answer to a commit.
+    pub fn answered(&mut self, commit: Commit) {
+        let Some(partition) = self.of(&commit.key, commit.tenure) else { return };
+        match commit.refused {
+            None => partition.settled(commit.point),
+            Some(_) => partition.unsettled(),
         }
     }
 

@@ -3,19 +3,19 @@
 //! It sleeps until librdkafka has something or a [`Command`] comes, does what is due and sleeps again.
 
 use std::collections::VecDeque;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
+use super::committer::{Commit, Committer};
 use super::context::{Context, Event, answer, list};
 use super::delivery::Command;
-use super::partitions::{Commit, Out, Partitions};
+use super::partitions::{Out, Partitions};
 use super::record::{Key, Record};
 use super::{OffsetReset, start};
 
@@ -25,11 +25,13 @@ const NAP: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_millis(500);
 /// A worker that is to stop waits so long for a broker that takes no commit.
 const LAST_COMMIT: Duration = Duration::from_secs(60);
+/// For the commit under way when the group is left.
+const LEAVE: Duration = Duration::from_secs(5);
 /// Records and events taken before anything else is looked at.
 const AT_ONCE: usize = 500;
 
 pub struct Poller {
-    consumer: BaseConsumer<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
     reset: OffsetReset,
     partitions: Partitions,
     commands: mpsc::Receiver<Command>,
@@ -40,8 +42,10 @@ pub struct Poller {
     out: usize,
     /// Rebalances to be answered, in order.
     pending: VecDeque<Event>,
-    commit: Option<Commit>,
-    /// Since when a commit is under way or fails, without one that went well.
+    committer: Committer,
+    /// Commits under way.
+    asked: usize,
+    /// Since when commits are under way or fail, without one that went well.
     unheard: Option<Instant>,
     /// Nothing that failed is tried before.
     retry_at: Instant,
@@ -58,7 +62,8 @@ pub enum Ended {
 
 impl Poller {
     pub fn new(
-        consumer: BaseConsumer<Context>,
+        consumer: Arc<BaseConsumer<Context>>,
+        committer: Committer,
         reset: OffsetReset,
         partitions: Partitions,
         commands: mpsc::Receiver<Command>,
@@ -74,7 +79,8 @@ impl Poller {
             slots: slots.into(),
             out: 0,
             pending: VecDeque::new(),
-            commit: None,
+            committer,
+            asked: 0,
             unheard: None,
             retry_at: Instant::now(),
             ended: None,
@@ -145,7 +151,6 @@ impl Poller {
     fn listen(&mut self) {
         while let Some(event) = self.consumer.context().next() {
             match event {
-                Event::Committed(outcome) => self.committed(&outcome),
                 Event::Revoked(ref keys) => {
                     self.partitions.revoke(keys);
                     let running = self.partitions.running(keys);
@@ -168,7 +173,6 @@ impl Poller {
                 Event::Assigned(keys) => self.begin(&keys.clone()),
                 Event::Revoked(keys) => self.give_up(&keys.clone()),
                 Event::Lost(keys) => self.lose(&keys.clone()),
-                Event::Committed(_) => true,
             };
             if !answered {
                 return;
@@ -254,62 +258,44 @@ impl Poller {
         }
     }
 
-    /// One commit at a time, of everything that is due; ends that come meanwhile share the next.
+    /// All that is due, when the answers to what was due before are here: ends that come meanwhile
+    /// share a commit.
     fn commit(&mut self) {
+        while let Some(commit) = self.committer.answer() {
+            self.answered(commit);
+        }
         if self.deliveries.is_none() && self.unheard.is_some_and(|since| since.elapsed() > LAST_COMMIT) {
             warn!("the broker takes no commit; what is not committed runs again elsewhere");
             self.partitions.remove(&self.partitions.keys());
             self.unheard = None;
         }
-        if self.commit.is_some() || Instant::now() < self.retry_at {
+        if self.asked > 0 || Instant::now() < self.retry_at {
             return;
         }
-        let due = self.partitions.to_commit();
-        if due.is_empty() {
-            return;
-        }
-        self.unheard.get_or_insert_with(Instant::now);
-        let asked = offsets(&due).and_then(|offsets| self.consumer.commit(&offsets, CommitMode::Async));
-        match asked {
-            Ok(()) => self.commit = Some(due),
-            Err(error) => {
-                warn!(%error, "not committed; trying again");
-                self.retry_at = Instant::now() + RETRY;
-                for (key, (tenure, _)) in due {
-                    self.partitions.unsettled(&key, tenure);
-                }
-            }
+        for commit in self.partitions.to_commit() {
+            self.unheard.get_or_insert_with(Instant::now);
+            self.asked += 1;
+            self.committer.ask(commit);
         }
     }
 
-    fn committed(&mut self, outcome: &[(Key, Option<RDKafkaErrorCode>)]) {
-        let Some(commit) = self.commit.take() else { return };
-        let mut failed = None;
-        for (key, (tenure, point)) in commit {
-            let told = outcome.iter().find(|(of, _)| *of == key);
-            // A partition that the answer leaves out is not committed.
-            match told.map_or(Some(RDKafkaErrorCode::Unknown), |(_, code)| *code) {
-                None => {
-                    self.unheard = None;
-                    self.partitions.settled(&key, tenure, point);
-                }
-                Some(code) => {
-                    failed = Some(code);
-                    self.refused(&key, tenure, code);
-                }
-            }
-        }
-        if let Some(code) = failed {
-            warn!(error = %code, "not committed; trying again");
-            self.retry_at = Instant::now() + RETRY;
-        }
+    fn answered(&mut self, commit: Commit) {
+        self.asked = self.asked.saturating_sub(1);
+        let (key, refused) = (commit.key.clone(), commit.refused);
+        self.partitions.answered(commit);
+        let Some(code) = refused else {
+            self.unheard = None;
+            return;
+        };
+        warn!(topic = %key.0, partition = key.1, error = %code, "not committed; trying again");
+        self.retry_at = Instant::now() + RETRY;
+        self.mind(&key, code);
     }
 
-    fn refused(&mut self, key: &Key, tenure: u64, code: RDKafkaErrorCode) {
+    fn mind(&mut self, key: &Key, code: RDKafkaErrorCode) {
         use RDKafkaErrorCode::{
             FencedMemberEpoch, IllegalGeneration, OffsetMetadataTooLarge, UnknownMemberId, UnknownTopicOrPartition,
         };
-        self.partitions.unsettled(key, tenure);
         match code {
             OffsetMetadataTooLarge => self.partitions.shrink_metadata(),
             // No later attempt goes better. While the partition is not revoked librdkafka will tell
@@ -328,28 +314,16 @@ impl Poller {
     /// Whoever still waits hears that it is lost, then the group is left. librdkafka calls back for
     /// the partitions that it has; the context answers.
     fn leave(self) {
-        let Self { consumer, mut partitions, pending, deliveries, .. } = self;
+        let Self { consumer, committer, mut partitions, pending, deliveries, .. } = self;
         partitions.remove(&partitions.keys());
         drop(deliveries);
+        committer.finish(LEAVE);
         consumer.context().leave();
         for event in &pending {
             match event {
                 Event::Assigned(keys) => answer(&consumer, true, &list(keys)),
                 Event::Revoked(keys) | Event::Lost(keys) => answer(&consumer, false, &list(keys)),
-                Event::Committed(_) => {}
             }
         }
     }
-}
-
-fn offsets(commit: &Commit) -> Result<TopicPartitionList, KafkaError> {
-    let mut list = TopicPartitionList::with_capacity(commit.len());
-    for ((topic, partition), (_, point)) in commit {
-        let mut element = list.add_partition(topic, *partition);
-        element.set_offset(Offset::Offset(point.position))?;
-        if !point.metadata.is_empty() {
-            element.set_metadata(&point.metadata);
-        }
-    }
-    Ok(list)
 }

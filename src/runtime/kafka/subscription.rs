@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::committer::Committer;
 use super::context::Context;
 use super::dead_letter::DeadLetters;
 use super::delivery::{Command, Delivered, Line};
@@ -86,9 +87,14 @@ impl Member {
             // Nobody waits any more: the worker is stopping.
             return;
         }
+        let consumer = Arc::new(consumer);
+        let committer = match Committer::start(consumer.clone(), std::thread::current()) {
+            Ok(committer) => committer,
+            Err(error) => return warn!(%error, "no thread for commits"),
+        };
         let partitions = Partitions::new(self.lost.clone());
         let reset = self.settings.offset_reset;
-        let poller = Poller::new(consumer, reset, partitions, self.commands, self.deliveries, self.slots);
+        let poller = Poller::new(consumer, committer, reset, partitions, self.commands, self.deliveries, self.slots);
         match poller.run() {
             Ended::Left(left) => drop(left.map(|left| left.send(()))),
             Ended::Fatal(code) if protocol::refused(code) && self.settings.group_protocol == GroupProtocol::Auto => {

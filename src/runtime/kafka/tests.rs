@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rdkafka::error::RDKafkaErrorCode;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::committer::Commit;
 use super::metadata::{LIMIT, Ranges};
 use super::partition::Point;
 use super::partitions::{Out, Partitions, Start};
@@ -49,11 +51,15 @@ fn end(held: &mut Partitions, out: &Out) -> oneshot::Receiver<Settled> {
 
 fn commit(held: &mut Partitions) -> Vec<(i32, i64, String)> {
     let due = held.to_commit();
-    let told = due.iter().map(|(key, (_, point))| (key.1, point.position, point.metadata.clone())).collect();
-    for (key, (tenure, point)) in due {
-        held.settled(&key, tenure, point);
+    let told = due.iter().map(|it| (it.key.1, it.point.position, it.point.metadata.clone())).collect();
+    for commit in due {
+        held.answered(commit);
     }
     told
+}
+
+fn refuse(held: &mut Partitions, commit: Commit) {
+    held.answered(Commit { refused: Some(RDKafkaErrorCode::RequestTimedOut), ..commit });
 }
 
 #[test]
@@ -74,9 +80,9 @@ fn an_end_is_acknowledged_only_when_it_is_committed() {
     let mut settled = end(&mut held, &second);
     let due = held.to_commit();
     assert!(settled.try_recv().is_err(), "asked, not answered");
-    let (tenure, point) = due[&key(0)].clone();
-    assert_eq!(point, Point { position: 0, metadata: "awp1:0:BB".into() });
-    held.unsettled(&key(0), tenure);
+    let Ok([asked]) = <[Commit; 1]>::try_from(due) else { panic!("one partition") };
+    assert_eq!(asked.point, Point { position: 0, metadata: "awp1:0:BB".into() });
+    refuse(&mut held, asked);
     assert!(settled.try_recv().is_err(), "refused, to be tried again");
     assert_eq!(commit(&mut held), [(0, 0, "awp1:0:BB".into())]);
     assert_eq!(settled.try_recv(), Ok(Settled::Yes));
@@ -187,10 +193,8 @@ fn a_partition_whose_metadata_is_full_begins_no_more() {
     assert_eq!(held.turns().0, [key(0)]);
     arrive(&mut held, 1, 0..1);
     assert_eq!(held.take().map(|out| place(&out)), Some((1, 0)), "others go on");
-    let (_, (_, point)) = {
-        end(&mut held, &first.unwrap());
-        held.to_commit().into_iter().next().unwrap()
-    };
+    end(&mut held, &first.unwrap());
+    let point = held.to_commit().remove(0).point;
     assert!(point.position > 0 && point.metadata.len() <= LIMIT);
 }
 
@@ -204,13 +208,12 @@ fn a_broker_that_takes_less_metadata_gets_less() {
             end(&mut held, &out);
         }
     }
-    let long = |held: &mut Partitions| held.to_commit()[&key(0)].1.metadata.len();
-    let before = long(&mut held);
+    let commit = held.to_commit().remove(0);
+    let before = commit.point.metadata.len();
     held.shrink_metadata();
     held.shrink_metadata();
-    let tenure = 1;
-    held.unsettled(&key(0), tenure);
-    let after = long(&mut held);
+    refuse(&mut held, commit);
+    let after = held.to_commit().remove(0).point.metadata.len();
     assert!(before > 1000 && after <= 1024, "{before}, {after}");
 }
 

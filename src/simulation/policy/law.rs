@@ -11,7 +11,7 @@ use crate::scaling::observation::{
 };
 use crate::scaling::prefetch::prefetch;
 use crate::scaling::replica_set_order::{self, VICTIM_COST};
-use crate::scaling::settings::{Prefetch, Settings};
+use crate::scaling::settings::{DrainSupport, Prefetch, Settings};
 use crate::scaling::time::Timestamp;
 use crate::scaling::{Restored, State, decide};
 use crate::simulation::cluster::{Cluster, Mode, Pod};
@@ -27,6 +27,8 @@ pub enum Sight {
     Exact,
     /// No reports; the broker's counts, by worker too, taken every 5 s.
     Lagging,
+    /// No reports; the broker's count of the whole queue, of this very moment: SQS.
+    Total,
 }
 
 /// The law's own choices beside the pool's settings.
@@ -151,7 +153,11 @@ impl Law {
         Worker {
             name: pod.id.to_string(),
             created: timestamp(pod.created),
-            phase: if pod.ready.is_some() { WorkerPhase::Ready } else { WorkerPhase::Pending },
+            phase: match (pod.mode, pod.ready) {
+                (Mode::Terminating, _) => WorkerPhase::Terminating,
+                (_, Some(_)) => WorkerPhase::Ready,
+                (_, None) => WorkerPhase::Pending,
+            },
             first_ready: pod.ready.map(timestamp),
             slots: self.slots,
             memory_limit: self.settings.worker_memory.unwrap_or(0),
@@ -174,7 +180,7 @@ impl Law {
     /// What the ReplicaSet makes of the new number: it creates what is missing, and deletes what is too much by
     /// its own order.
     fn replica_set(&self, decision: &Decision, mut workers: Vec<Worker>, now: Timestamp) -> Vec<Order> {
-        let present = workers.len() as u32;
+        let present = workers.iter().filter(|worker| worker.phase != WorkerPhase::Terminating).count() as u32;
         if present <= decision.applied {
             return vec![Order::Create(decision.applied - present)];
         }
@@ -183,7 +189,11 @@ impl Law {
         }
         let surplus = (present - decision.applied) as usize;
         let order = replica_set_order::order(&workers, now);
-        order.into_iter().take(surplus).filter_map(|index| id(&workers[index].name)).map(Order::Remove).collect()
+        let stop = match self.settings.drain {
+            DrainSupport::Sigterm => Order::Terminate,
+            DrainSupport::IdleOnly | DrainSupport::Protocol => Order::Remove,
+        };
+        order.into_iter().take(surplus).filter_map(|index| id(&workers[index].name)).map(stop).collect()
     }
 }
 

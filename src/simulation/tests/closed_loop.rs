@@ -9,7 +9,7 @@ use crate::simulation::run;
 use crate::simulation::trace::{Task, Trace};
 
 const CONDITIONS: Conditions =
-    Conditions { slots: 4, startup: (20_000, 20_000), dispatch: Dispatch::Fullest, grace: 0, seed: 0 };
+    Conditions { slots: 4, startup: (20_000, 20_000), dispatch: Dispatch::Fullest, grace: 1_860_000, seed: 0 };
 
 /// `count` tasks at once after ten quiet seconds, of 5 to 125 s in no order.
 fn burst(count: u64) -> Trace {
@@ -62,6 +62,14 @@ fn counts_five_seconds_old_neither_add_workers_nor_lose_tasks() {
     assert!(outcome.waits().max <= 60.0, "{:?}", outcome.waits());
     assert_eq!((outcome.interrupted, outcome.left), (0, 0));
     assert_eq!(outcome.most_workers, 25);
+}
+
+#[test]
+fn workers_that_drain_on_sigterm_go_without_interrupting_anything() {
+    let settings = Settings { reports: false, ..law(DrainSupport::Sigterm) };
+    let (outcome, _) = start(&burst(100), settings, Manner { sight: Sight::Total, ..Manner::default() });
+    assert_eq!((outcome.unfinished, outcome.interrupted, outcome.left), (0, 0, 0));
+    assert!(outcome.waits().max <= 60.0, "{:?}", outcome.waits());
 }
 
 #[test]

@@ -2,4 +2,5 @@
 //! on real loads.
 
 mod closed_loop;
+mod replayed;
 mod table;

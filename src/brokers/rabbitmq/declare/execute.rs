@@ -40,18 +40,17 @@ pub async fn run(watch: &Watch, identity: &Identity, jitter: fn() -> f64) {
             Some(wait) if wait > 0.0 => {
                 let _ = timeout(Duration::from_secs_f64(wait), watch.wishes.notified()).await;
             }
-            Some(_) => match Link::open(identity).await {
-                Ok(link) => {
+            Some(_) => {
+                if let Ok(link) = Link::open(identity).await {
                     backoff.succeeded();
                     fulfil_all(watch, &link).await;
                     link.close().await;
-                }
-                // The lanes fail as well, and say so.
-                Err(_) => {
+                } else {
+                    // The lanes fail as well, and say so.
                     backoff.failed(watch.clock.now(), jitter());
                     sleep(Duration::from_secs_f64(backoff.wait(watch.clock.now()))).await;
                 }
-            },
+            }
         }
     }
 }
@@ -67,9 +66,10 @@ async fn fulfil_all(watch: &Watch, link: &Link) {
     });
     let mut ended = std::pin::pin!(ended.buffer_unordered(AT_ONCE));
     while let Some((queue, id, declaration)) = ended.next().await {
-        match &declaration {
-            Declaration::Refused(why) => tracing::warn!(queue, reason = why.reason, "{}", why.message),
-            _ => tracing::info!(queue, "declared"),
+        if let Declaration::Refused(why) = &declaration {
+            tracing::warn!(queue, reason = why.reason, "{}", why.message);
+        } else {
+            tracing::info!(queue, "declared");
         }
         watch.wish_ended(&queue, id, declaration);
     }

@@ -22,7 +22,8 @@ const CLUSTER: &str = "YXdwLXRlc3RiZWQta2Fma2";
 /// Small, and compiled no further than the first stage: a test lives for seconds.
 const JAVA: [&str; 4] = ["-Xmx384m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 const LOG: &str = "<Configuration><Appenders><Console name=\"out\"><PatternLayout pattern=\"%d %p %c{1} %m%n\"/>\
-    </Console></Appenders><Loggers><Root level=\"warn\"><AppenderRef ref=\"out\"/></Root></Loggers></Configuration>\n";
+    </Console></Appenders><Loggers><Root level=\"warn\"><AppenderRef ref=\"out\"/></Root>{more}</Loggers></Configuration>\n";
+const REQUESTS: &str = "<Logger name=\"kafka.request.logger\" level=\"debug\"/>";
 
 #[derive(Debug)]
 pub struct Broker {
@@ -45,7 +46,8 @@ pub fn set_up(jars: &Path, scratch: &Scratch, authority: &Authority, options: &O
         let identity = authority.server("localhost", &["localhost", "127.0.0.1"])?;
         std::fs::write(folder.join("server.pem"), identity.key + &identity.certificate)?;
         std::fs::write(folder.join("ca.crt"), authority.pem())?;
-        std::fs::write(folder.join("log4j2.xml"), LOG)?;
+        let log = LOG.replace("{more}", if options.request_log { REQUESTS } else { "" });
+        std::fs::write(folder.join("log4j2.xml"), log)?;
         let lines = configuration::lines(id, &ports, &controllers, &folder, &options.extra);
         std::fs::write(folder.join("server.properties"), lines)?;
         let classpath = format!("{}/*", jars.display());
@@ -71,6 +73,12 @@ impl Broker {
     /// `HOST:PORT`
     pub fn address(&self, listener: Listener) -> String {
         format!("{}:{}", listener.host(), self.ports.of(listener))
+    }
+
+    /// Where it writes its log.
+    pub fn log(&self) -> Result<PathBuf> {
+        let server = self.server.try_lock().context("the broker starts or stops")?;
+        Ok(server.as_ref().context("the broker does not run")?.log().to_owned())
     }
 
     /// Stops it in order: it hands over its leaderships first. Ports and data stay.

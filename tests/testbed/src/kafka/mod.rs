@@ -35,11 +35,13 @@ pub struct Options {
     pub brokers: usize,
     /// More lines of `server.properties`, the same for all brokers.
     pub extra: String,
+    /// Every request is a line in the broker's log ([`Broker::log`]).
+    pub request_log: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { brokers: 1, extra: String::new() }
+        Self { brokers: 1, extra: String::new(), request_log: false }
     }
 }
 

@@ -1,0 +1,93 @@
+//! Small verbs: who reads what, as whom, and waiting for a reading.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use awp::aws::{Identity, Keys, Login};
+use awp::brokers::{Brokers, Interest, Live, QueueFacts, Source, Subscription, sqs};
+use awp::clock::Clock;
+use awp::scaling::observation::{QueueCounts, QueueReading, Unknown};
+use tokio::sync::Notify;
+
+/// Longer than anything here can take on any machine that is not stuck.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+pub const BUSY: Interest = Interest { in_flight: true, by_worker: false, relaxed: false };
+
+pub fn readers() -> Live {
+    awp::brokers::live(Clock::starting_at(SystemTime::now()), rand::random::<f64>)
+}
+
+/// Keys that the local server takes, as it takes all.
+pub fn identity(endpoint: &str) -> Identity {
+    let keys =
+        Keys { access_key_id: "AKIATEST".into(), secret_access_key: "planted-hunter2".into(), session_token: None };
+    Identity { region: "eu-central-1".into(), endpoint: Some(endpoint.to_owned()), login: Login::Keys(keys) }
+}
+
+/// One pool's view of one queue.
+pub struct Watching {
+    pub subscription: Box<dyn Subscription>,
+    pub wake: Arc<Notify>,
+    queue: String,
+}
+
+pub fn watch(readers: &Live, endpoint: &str, queue: &str) -> Watching {
+    watch_as(readers, identity(endpoint), queue)
+}
+
+pub fn watch_as(readers: &Live, broker: Identity, queue: &str) -> Watching {
+    let wake = Arc::new(Notify::new());
+    let source = sqs::Source { broker, queue: queue.to_owned(), dead_letter_queue: None };
+    let subscription = readers.subscribe(Source::Sqs(source), wake.clone());
+    Watching { subscription, wake, queue: queue.to_owned() }
+}
+
+impl Watching {
+    pub fn with(self, interest: Interest) -> Self {
+        self.subscription.set_interest(interest);
+        self
+    }
+
+    pub async fn known(&self, what: &str, enough: impl Fn(&QueueCounts) -> bool) -> QueueCounts {
+        let counts = || match self.subscription.latest() {
+            Some(QueueReading::Known(counts)) if enough(&counts) => Some(counts),
+            _ => None,
+        };
+        self.wait(what, counts).await
+    }
+
+    /// Waits until the queue is unknown for this reason.
+    pub async fn unknown(&self, reason: &str) -> Unknown {
+        let unknown = || match self.subscription.latest() {
+            Some(QueueReading::Unknown(why)) if why.reason == reason => Some(why),
+            _ => None,
+        };
+        self.wait(reason, unknown).await
+    }
+
+    pub async fn facts(&self) -> QueueFacts {
+        self.wait("facts", || self.subscription.facts()).await
+    }
+
+    pub async fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "waited in vain for {what} on {}: {:?}, gaps {:?}",
+                self.queue,
+                self.subscription.latest(),
+                self.subscription.gaps()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+pub fn bodies(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|number| format!("{{\"durationSeconds\":0.1,\"n\":{number}}}"))
+}
