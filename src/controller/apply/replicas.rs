@@ -4,7 +4,6 @@
 //! moment and names its version: what was overtaken is refused, and undoes nothing.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
 use super::Step;
@@ -36,11 +35,10 @@ impl Step<'_> {
         Ok(None)
     }
 
-    /// Past the cache; by list, for the operator has no right to `get`.
+    /// Past the cache.
     pub(super) async fn deployment_now(&self, name: &str) -> kube::Result<Option<Deployment>> {
         let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
-        let found = api.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await?;
-        Ok(found.items.into_iter().next())
+        api.get_opt(name).await
     }
 
     /// Up at once, down only by workers that hold nothing.

@@ -107,6 +107,7 @@ impl Asked {
             (Kind::Event, Sub::None, verb) => matches!(verb, Verb::Create | Verb::Merge),
             (_, Sub::None, Verb::List | Verb::Watch { .. }) => true,
             (Kind::Deployment | Kind::ConfigMap, Sub::None, Verb::Create | Verb::Apply | Verb::Merge) => true,
+            (Kind::Deployment, Sub::None, Verb::Get) => true,
             (Kind::Pod, Sub::None, Verb::Merge) => true,
             (Kind::Deployment, Sub::Scale, Verb::Merge) => true,
             (Kind::Pool, Sub::Status, Verb::Apply) => true,
