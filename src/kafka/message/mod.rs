@@ -83,7 +83,7 @@ mod tests {
             reads(&Metadata { topics: vec![] }, &bytes);
             reads(&ListOffsets { isolation: Isolation::ReadCommitted, topics: <_>::default() }, &bytes);
             reads(&FetchCommits { groups: vec![("g", &partitions)] }, &bytes);
-            reads(&CommitOffsets { group: "g", offsets: <_>::default(), note: "" }, &bytes);
+            reads(&CommitOffsets { group: "g", offsets: <_>::default() }, &bytes);
             reads(&FindCoordinators { groups: vec!["g"] }, &bytes);
             reads(&DescribeClassic { groups: vec!["g"] }, &bytes);
             reads(&DescribeConsumer { groups: vec!["g"] }, &bytes);
