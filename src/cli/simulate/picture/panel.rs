@@ -97,7 +97,7 @@ impl Series {
             }
             Kind::Area | Kind::Steps => {
                 let bottom = axis.y(0.0);
-                let mut last = None;
+                let mut last: Option<f64> = None;
                 for (x, number) in &columns {
                     let y = axis.y(*number);
                     match last {
