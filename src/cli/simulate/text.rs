@@ -217,8 +217,11 @@ fn span(from: f64, to: f64, start: Option<f64>) -> String {
 
 /// Rounded down: what is not all is not 100 %.
 fn percent(share: f64) -> String {
-    let hundredths = (share * 10_000.0 + 1e-9).floor();
-    if hundredths % 100.0 == 0.0 { format!("{} %", hundredths / 100.0) } else { format!("{:.2} %", hundredths / 100.0) }
+    let hundredths = (share * 10_000.0 + 1e-9).floor() as u64;
+    match (hundredths / 100, hundredths % 100) {
+        (whole, 0) => format!("{whole} %"),
+        (whole, part) => format!("{whole}.{part:02} %"),
+    }
 }
 
 fn hours(hours: f64) -> String {
@@ -226,7 +229,7 @@ fn hours(hours: f64) -> String {
 }
 
 fn tasks(number: f64) -> String {
-    format!("{} {}", count(number), if number == 1.0 { "task" } else { "tasks" })
+    format!("{} {}", count(number), if number.round() as u64 == 1 { "task" } else { "tasks" })
 }
 
 /// `8,819`

@@ -38,16 +38,16 @@ impl Foresight {
     /// a new worker would still be in time.
     fn short(&self, cluster: &Cluster<'_>, active: &[&Pod]) -> i64 {
         let now = cluster.now();
-        let slots = active.len() as i64 * i64::from(self.pool.slots);
+        let slots = signed(active.len()) * i64::from(self.pool.slots);
         let mut ends: Vec<Millis> = active.iter().flat_map(|pod| pod.running.iter().map(|r| r.ends)).collect();
         ends.sort_unstable();
-        let idle = slots - ends.len() as i64;
+        let idle = slots - signed(ends.len());
         let mut short = -idle;
         for (index, task) in cluster.queue().enumerate() {
             let until =
                 (task.arrives + self.pool.start_within).saturating_sub(self.pool.interval + self.pool.startup).max(now);
-            let freed = ends.partition_point(|end| *end <= until) as i64;
-            short = short.max(index as i64 + 1 - idle - freed);
+            let freed = signed(ends.partition_point(|end| *end <= until));
+            short = short.max(signed(index) + 1 - idle - freed);
         }
         short
     }
@@ -58,9 +58,9 @@ impl Policy for Foresight {
         let now = cluster.now();
         let mut active = active(cluster);
         let slots = i64::from(self.pool.slots);
-        let c0 = active.len() as i64 * slots;
+        let c0 = signed(active.len()) * slots;
         let n: i64 = active.iter().map(|pod| i64::from(pod.in_flight())).sum();
-        let ready = cluster.queue().len() as i64;
+        let ready = signed(cluster.queue().len());
         let short = self.short(cluster, &active);
         let demand = (c0 + short.max(0)).min(n + ready).max(n);
         self.recommended.retain(|(at, _)| now - at < self.pool.window);
@@ -85,8 +85,8 @@ impl Policy for Foresight {
             replicas += new;
             orders.push(Order::Create(new));
         } else if orders.is_empty() {
-            let least = u64::from(self.pool.least) as i64;
-            let spare = ((c0 - kept) / slots).min(active.len() as i64 - least).max(0);
+            let least = i64::from(self.pool.least);
+            let spare = ((c0 - kept) / slots).min(signed(active.len()) - least).max(0);
             active.sort_by_key(|pod| (pod.ready.is_some(), pod.ends(), pod.id));
             orders.extend(active.iter().take(spare as usize).map(|pod| Order::DrainAndLeave(pod.id)));
         }
@@ -96,4 +96,8 @@ impl Policy for Foresight {
     fn slots(&self) -> u32 {
         self.pool.slots
     }
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -77,16 +77,18 @@ impl Synthetic {
 fn thinned(random: &mut Random, lasts: f64, most: f64, share: impl Fn(f64) -> f64) -> Vec<f64> {
     let mut arrivals = Vec::new();
     let mut at = 0.0;
-    while most > 0.0 {
+    if most <= 0.0 {
+        return arrivals;
+    }
+    loop {
         at += random.exponential() / most;
         if at > lasts {
-            break;
+            return arrivals;
         }
         if random.unit() < share(at) {
             arrivals.push(at);
         }
     }
-    arrivals
 }
 
 fn bursts(lasts: f64, tasks: u32, every: f64) -> Vec<f64> {

@@ -38,7 +38,7 @@ impl Panel {
         let goal = self.goal.as_ref().map_or(0.0, |(value, _)| value * 1.1);
         let numbers = self.series.iter().flat_map(|series| series.points.iter().map(|(_, number)| *number));
         let axis = scale(numbers.fold(goal, f64::max), top, height);
-        let mut out = self.frame(time, &axis, top, height);
+        let mut out = frame(time, &axis, top, height);
         for series in &self.series {
             let d = series.path(time, &axis);
             _ = writeln!(out, "<path class=\"{}\" d=\"{d}\"/>", series.class);
@@ -57,24 +57,24 @@ impl Panel {
         }
         out
     }
+}
 
-    /// The grid and its numbers.
-    fn frame(&self, time: &TimeAxis, axis: &Axis, top: f64, height: f64) -> String {
-        let (left, right, bottom) = (time.left, time.right, top + height);
-        let mut out = String::new();
-        for value in axis.ticks() {
-            let y = axis.y(value);
-            _ = writeln!(out, "<path class=\"grid\" d=\"M{left} {y:.1}H{right}\"/>");
-            let (x, y) = (left - 8.0, y + 4.0);
-            _ = writeln!(out, "<text x=\"{x}\" y=\"{y:.1}\" text-anchor=\"end\">{value}</text>");
-        }
-        for at in time.ticks() {
-            let x = time.x(at);
-            _ = writeln!(out, "<path class=\"grid\" d=\"M{x:.1} {top}V{bottom}\"/>");
-        }
-        _ = writeln!(out, "<path class=\"axis\" d=\"M{left} {top}V{bottom}H{right}\"/>");
-        out
+/// The grid and its numbers.
+fn frame(time: &TimeAxis, axis: &Axis, top: f64, height: f64) -> String {
+    let (left, right, bottom) = (time.left, time.right, top + height);
+    let mut out = String::new();
+    for value in axis.ticks() {
+        let y = axis.y(value);
+        _ = writeln!(out, "<path class=\"grid\" d=\"M{left} {y:.1}H{right}\"/>");
+        let (x, y) = (left - 8.0, y + 4.0);
+        _ = writeln!(out, "<text x=\"{x}\" y=\"{y:.1}\" text-anchor=\"end\">{value}</text>");
     }
+    for at in time.ticks() {
+        let x = time.x(at);
+        _ = writeln!(out, "<path class=\"grid\" d=\"M{x:.1} {top}V{bottom}\"/>");
+    }
+    _ = writeln!(out, "<path class=\"axis\" d=\"M{left} {top}V{bottom}H{right}\"/>");
+    out
 }
 
 impl Series {
@@ -97,13 +97,13 @@ impl Series {
             }
             Kind::Area | Kind::Steps => {
                 let bottom = axis.y(0.0);
-                let mut last = None;
+                let mut last: Option<f64> = None;
                 for (x, number) in &columns {
                     let y = axis.y(*number);
                     match last {
                         None if self.kind == Kind::Area => _ = write!(d, "M{x:.1} {bottom:.1}V{y:.1}"),
                         None => _ = write!(d, "M{x:.1} {y:.1}"),
-                        Some(before) if before == y => continue,
+                        Some(before) if (before - y).abs() < 0.05 => continue,
                         Some(_) => _ = write!(d, "H{x:.1}V{y:.1}"),
                     }
                     last = Some(y);
@@ -125,7 +125,7 @@ impl Series {
         for (at, number) in &self.points {
             let x = time.x(*at);
             match columns.last_mut() {
-                Some((last, largest)) if x.floor() == last.floor() => *largest = largest.max(*number),
+                Some((last, largest)) if x as i64 == *last as i64 => *largest = largest.max(*number),
                 _ => columns.push((x, *number)),
             }
         }
