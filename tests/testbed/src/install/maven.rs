@@ -86,7 +86,7 @@ impl Artifacts {
         }
         let dependencies = dependencies.concat();
         Ok(format!(
-            "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\
+            "<project><modelVersion>4.0.0</modelVersion>\
              <groupId>awp</groupId><artifactId>testbed</artifactId><version>1</version><packaging>pom</packaging>\
              <dependencies>{dependencies}</dependencies></project>"
         ))

@@ -1,5 +1,6 @@
 //! What the demo needs of a broker. A broker is a file beside this one and a line in [`start`].
 
+mod kafka;
 mod rabbitmq;
 mod sqs;
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 pub enum Kind {
     Rabbitmq,
     Sqs,
+    Kafka,
 }
 
 /// A running broker with a login for the operator and the workers.
@@ -46,6 +48,7 @@ impl Kind {
         match self {
             Self::Rabbitmq => "RabbitMQ",
             Self::Sqs => "ElasticMQ (for Amazon SQS)",
+            Self::Kafka => "Apache Kafka",
         }
     }
 }
@@ -54,6 +57,7 @@ pub async fn start(kind: Kind) -> Result<Box<dyn Broker>> {
     match kind {
         Kind::Rabbitmq => rabbitmq::start().await,
         Kind::Sqs => sqs::start().await,
+        Kind::Kafka => kafka::start().await,
     }
 }
 
