@@ -146,7 +146,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "controller",
-        modules: &["api", "scaling", "brokers", "workers", "ops", "clock", "contract", "explanation"],
+        modules: &["api", "aws", "scaling", "brokers", "workers", "ops", "clock", "contract", "explanation"],
         crates: ANY,
         why: "the controller reaches workers through `workers` only, and no command line",
     },

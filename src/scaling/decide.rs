@@ -69,8 +69,7 @@ pub(super) fn decide_telling(
     let trust = trust(&state, counts, now);
     state.listen(counts, trust, now);
     let last_pick_up = state.in_flight.last_pick_up();
-    let (watched, reports, fresh) = (state.known_since, settings.reports, state.counts_fresh());
-    let sources = Sources::new(counts, &observation.workers, last_pick_up, watched, reports, fresh, now);
+    let sources = Sources::new(counts, &observation.workers, last_pick_up, state.known_since, settings.reports, now);
     let fleet = Fleet::of(observation, &known, settings.drain, &sources, holding.tasks, now);
     let whole =
         state.in_flight.total(&observation.workers, settings.reports, state.started, now).map(|total| total.count);

@@ -44,10 +44,9 @@ impl<'a> Sources<'a> {
         last_pick_up: Option<Timestamp>,
         watched_since: Timestamp,
         reports: bool,
-        counts_fresh: f64,
         now: Timestamp,
     ) -> Self {
-        let fresh = |at: Timestamp| now.since(at) <= counts_fresh;
+        let fresh = |at: Timestamp| now.since(at) <= FRESH;
         let by_worker = queue.and_then(|queue| queue.unacked_by_worker.as_ref()).filter(|map| fresh(map.at));
         let unacked = queue.and_then(|queue| {
             // A zero that may be a minute old shows nobody idle.
@@ -138,7 +137,7 @@ mod tests {
     use crate::scaling::tests::fixtures::{report, reporting, worker};
 
     fn load(worker: &Worker, last_pick_up: Option<f64>, now: f64) -> Load {
-        Sources::new(None, &[], last_pick_up.map(Timestamp), Timestamp(0.0), true, FRESH, Timestamp(now)).load(worker)
+        Sources::new(None, &[], last_pick_up.map(Timestamp), Timestamp(0.0), true, Timestamp(now)).load(worker)
     }
 
     #[test]

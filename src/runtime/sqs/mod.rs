@@ -141,7 +141,7 @@ mod tests {
     fn settings(dead_letter: &str, visibility: u64) -> Result<(), SettingsError> {
         Settings {
             identity: Identity { region: "eu-west-1".into(), endpoint: None, login: Login::Ambient },
-            queue_url: "https://sqs.eu-west-1.amazonaws.com/1/work".into(),
+            queue_url: "https://sqs.eu-west-1.amazonaws.com/1/tasks".into(),
             dead_letter: dead_letter.into(),
             visibility: Duration::from_secs(visibility),
             long_poll: LONG_POLL,
@@ -154,7 +154,7 @@ mod tests {
         let failed = "https://sqs.eu-west-1.amazonaws.com/1/failed";
         assert_eq!(settings(failed, 120), Ok(()));
         assert_eq!(settings("", 120), Err(SettingsError::NoDeadLetter));
-        assert_eq!(settings("https://sqs.eu-west-1.amazonaws.com/1/work/", 120), Err(SettingsError::WorkQueue));
+        assert_eq!(settings("https://sqs.eu-west-1.amazonaws.com/1/tasks/", 120), Err(SettingsError::WorkQueue));
         assert_eq!(settings(failed, 0), Err(SettingsError::Visibility));
     }
 }
