@@ -193,9 +193,8 @@ impl World {
             self.judge.awaited.remove(&pool);
             // A worker on its way out may have taken them all the same.
             let waiting = self.queues.get(&pool).is_some_and(|queue| !queue.ready.is_empty());
-            self.judge.expect(!waiting, || {
-                format!("{pool} has tasks for {REACTION} ms and no worker, for others' trouble")
-            });
+            self.judge
+                .expect(!waiting, || format!("{pool} has tasks for {REACTION} ms and no worker, for others' trouble"));
         }
     }
 }
