@@ -14,7 +14,7 @@ use crate::base::wait;
 use crate::changes::Changes;
 
 /// Tasks in a burst: from zero they ask for five workers.
-const TASKS: usize = 20;
+const TASKS: u32 = 20;
 
 /// What came of one burst.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -45,7 +45,7 @@ async fn one(publisher: &Publisher, sizes: &Changes<i32>, pool: &str, moment: Du
     tokio::time::sleep(moment).await;
     let from = sizes.of(pool).last().map_or(0, |(_, replicas)| *replicas);
     let begun = Timestamp::now();
-    let confirmed = publisher.burst(pool, TASKS).await?;
+    let confirmed = publisher.burst(pool, TASKS as usize).await?;
     let since = |at: Timestamp| at.duration_since(confirmed).as_secs_f64().max(0.0);
     let rise = |above: i32| {
         let changes = sizes.of(pool);
@@ -54,7 +54,7 @@ async fn one(publisher: &Publisher, sizes: &Changes<i32>, pool: &str, moment: Du
     let (at, to) = wait::until("the pool is raised", PATIENCE, async || Ok(rise(from)))
         .await
         .with_context(|| format!("pool {pool}, from {from} workers"))?;
-    let slots = TASKS.div_ceil(PREFETCH) as i32;
+    let slots = TASKS.div_ceil(PREFETCH).cast_signed();
     let full = if from == 0 {
         let last = wait::until("there is a slot for each task", PATIENCE, async || Ok(rise(slots - 1))).await?;
         Some(since(last.0))

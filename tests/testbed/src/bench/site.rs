@@ -23,7 +23,7 @@ use crate::{ControlPlane, Kwok, replicas};
 const SECRET: &str = "broker";
 const PASSWORD: &str = "bench-reader";
 /// Tasks that a worker holds.
-pub const PREFETCH: usize = 4;
+pub const PREFETCH: u32 = 4;
 /// Requests to the API server at a time, and connections that declare queues.
 const AT_ONCE: usize = 8;
 
@@ -104,7 +104,10 @@ impl Site {
         let api = self.pools();
         let each = |name: &String| {
             let (api, pool) = (api.clone(), serde_json::from_value(self.pool(name, scaling)));
-            async move { anyhow::Ok(drop(api.create(&PostParams::default(), &pool?).await?)) }
+            async move {
+                api.create(&PostParams::default(), &pool?).await?;
+                anyhow::Ok(())
+            }
         };
         let mut created = iter(names.iter().map(each)).buffer_unordered(AT_ONCE);
         while let Some(one) = created.next().await {

@@ -87,7 +87,7 @@ impl Clients {
     pub async fn delete_records(&self, topic: &str, partition: i32, before: i64) -> Result<()> {
         let offsets = list(topic, &[(partition, before)])?;
         let answer = self.admin()?.delete_records(&offsets, &options()).await?;
-        Ok(answer.elements().iter().try_for_each(|element| element.error())?)
+        Ok(answer.elements().iter().try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)?)
     }
 
     pub async fn produce(&self, topic: &str, partition: i32, bodies: &[&str], millis: Option<i64>) -> Result<()> {
@@ -127,6 +127,16 @@ impl Clients {
         Ok(offsets.collect())
     }
 
+    pub async fn ends(&self, topic: &str, partitions: &[i32]) -> Result<Vec<(i32, i64)>> {
+        let consumer = self.consumer("ends")?;
+        let (topic, partitions) = (topic.to_owned(), partitions.to_vec());
+        let ends = spawn_blocking(move || {
+            let end = |partition| Ok((partition, consumer.fetch_watermarks(&topic, partition, LIMIT)?.1));
+            partitions.into_iter().map(end).collect()
+        });
+        ends.await?
+    }
+
     pub async fn delete_group(&self, group: &str) -> Result<()> {
         done(self.admin()?.delete_groups(&[group], &options()).await?)
     }
@@ -137,7 +147,7 @@ impl Clients {
             let name = topic.to_owned();
             let limit = Duration::from_secs(5);
             let metadata = spawn_blocking(move || admin.inner().fetch_metadata(Some(&name), limit)).await??;
-            let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+            let partitions = metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions);
             Ok((partitions.filter(|it| it.leader() > 0).count() == count).then_some(()))
         })
         .await
