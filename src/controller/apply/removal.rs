@@ -21,7 +21,8 @@ impl Step<'_> {
     pub(super) async fn mark_victims(&mut self) -> kube::Result<()> {
         let victims: HashSet<&str> = self.decision.victims.iter().map(String::as_str).collect();
         let api: Api<Pod> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
-        for pod in &self.found.pods {
+        // Of a pod that is on its way out, nobody reads the mark any more.
+        for pod in self.found.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
             let name = pod.name_any();
             let marked =
                 pod.annotations().get(annotations::DELETION_COST).is_some_and(|cost| *cost == VICTIM_COST.to_string());
