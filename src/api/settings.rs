@@ -59,10 +59,8 @@ impl AgentWorkerPoolSpec {
 
     /// SQS does not tell which worker holds what: without their own word nobody could ever be stopped.
     fn drain_support(&self) -> DrainSupport {
-        match self.broker.sqs.is_some() && self.worker.status_port.is_none() {
-            true => DrainSupport::Sigterm,
-            false => DrainSupport::IdleOnly,
-        }
+        let told = self.broker.sqs.is_none() || self.worker.status_port.is_some();
+        if told { DrainSupport::IdleOnly } else { DrainSupport::Sigterm }
     }
 
     /// Seconds after which a busy worker that should go is mentioned.

@@ -39,7 +39,7 @@ pub fn name(url: &str) -> &str {
 /// A FIFO queue is known by its name, which must end so and no other name may hold a dot. Not by a
 /// message's group: standard queues have groups, too.
 pub fn is_fifo(url: &str) -> bool {
-    name(url).ends_with(".fifo")
+    name(url).strip_suffix(".fifo").is_some()
 }
 
 /// The URL of the queue that `arn` names, on the host of `url`: a dead-letter queue lives in the same

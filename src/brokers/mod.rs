@@ -45,6 +45,7 @@ impl Source {
 
 /// How closely a pool needs its queue watched now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "what a pool is, each so or not")]
 pub struct Interest {
     /// The pool has workers: unacked counts matter, and an empty queue without consumers is odd.
     pub in_flight: bool,

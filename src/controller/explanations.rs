@@ -29,6 +29,7 @@ pub struct Last {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each pool, behind an Arc")]
 pub enum Ended {
     Decided {
         inputs: Inputs,

@@ -1,7 +1,7 @@
 //! The report on one screen, as a colleague would put it.
 
 use super::page::Page;
-use super::report::{Law, Problem, Report, Worker, Workers};
+use super::report::{self, Law, Problem, Report, Worker, Workers};
 use super::words::{ago, list, number, percent, plural, seconds, sparkline};
 use crate::api::quantity;
 
@@ -32,17 +32,12 @@ pub fn render(report: &Report, colour: bool) -> String {
 }
 
 fn headline(page: &mut Page, report: &Report) {
-    let mut title = format!("{}/{}", report.namespace, report.pool);
-    if let Some(decision) = &report.decision {
-        title += &format!(
-            ": wanted {}, granted {}, applied {} – {}",
-            decision.wanted, decision.granted, decision.applied, decision.bound_by
-        );
-    }
-    if report.mode != "Auto" {
-        title += &format!(" (mode {})", report.mode);
-    }
-    page.title(&title);
+    let decided = report.decision.as_ref().map_or_else(String::new, |decision| {
+        let report::Decision { wanted, granted, applied, bound_by } = decision;
+        format!(": wanted {wanted}, granted {granted}, applied {applied} – {bound_by}")
+    });
+    let mode = if report.mode == "Auto" { String::new() } else { format!(" (mode {})", report.mode) };
+    page.title(&format!("{}/{}{decided}{mode}", report.namespace, report.pool));
     page.plain(&report.summary);
 }
 
@@ -181,7 +176,8 @@ fn the_law(page: &mut Page, law: &Law) {
         ),
     );
     let sum = format!("x  = {position} + {} − {free} − {}", number(law.free_slots), number(task.completions));
-    page.row("", &format!("{sum} = {} slots short: {answer}", number(task.short)));
+    let short = if task.short > 0.0 { "slots short" } else { "slots, none is short" };
+    page.row("", &format!("{sum} = {} {short}: {answer}", number(task.short)));
 }
 
 fn seconds_signed(left: f64) -> String {

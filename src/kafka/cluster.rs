@@ -40,8 +40,8 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    pub(super) fn tls_error(&self, error: std::io::Error) -> Error {
-        (self.tls_words)(&error).map_or_else(|| unreachable(&error), Error::Tls)
+    pub(super) fn tls_error(&self, error: &std::io::Error) -> Error {
+        (self.tls_words)(error).map_or_else(|| unreachable(error), Error::Tls)
     }
 }
 

@@ -60,7 +60,7 @@ impl Connection {
                 let name = rustls_pki_types::ServerName::try_from(host.to_owned())
                     .map_err(|_| Error::Tls("its host name cannot stand in a certificate"))?;
                 let stream = TlsConnector::from(config.clone()).connect(name, stream).await;
-                Self::over(stream.map_err(|error| settings.tls_error(error))?, settings)
+                Self::over(stream.map_err(|error| settings.tls_error(&error))?, settings)
             }
         };
         connection.versions = connection.call(&ApiVersions).await?.map_err(|code| match code {
@@ -77,11 +77,11 @@ impl Connection {
         let (read, write) = tokio::io::split(stream);
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
         let (requests, sent) = mpsc::channel(PIPELINE);
-        let reading = tokio::spawn({
+        let reader = tokio::spawn({
             let (waiting, words) = (waiting.clone(), settings.clone());
             async move { fail(&waiting, &read_answers(read, &waiting, &words).await) }
         });
-        let writing = tokio::spawn({
+        let sender = tokio::spawn({
             let waiting = waiting.clone();
             async move {
                 if let Err(error) = write_requests(write, sent).await {
@@ -97,7 +97,7 @@ impl Connection {
             versions: HashMap::from([(ApiVersions::KEY, ApiVersions::VERSIONS)]),
             client_id: settings.client_id.clone(),
             limit: settings.request_limit,
-            tasks: [reading.abort_handle(), writing.abort_handle()],
+            tasks: [reader.abort_handle(), sender.abort_handle()],
         }
     }
 
@@ -124,7 +124,11 @@ impl Connection {
     /// Asks, and waits for the answer as long as the settings allow. A connection on which an answer
     /// did not come in time is closed: what hangs would hold up all that follow.
     pub async fn call<R: Request>(&self, request: &R) -> Result<R::Answer, Error> {
-        let version = self.version::<R>()?;
+        self.call_in(self.version::<R>()?, request).await
+    }
+
+    /// The same in this version, whatever the broker has.
+    pub async fn call_in<R: Request>(&self, version: i16, request: &R) -> Result<R::Answer, Error> {
         let id = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         match self.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
@@ -201,7 +205,7 @@ async fn read_answers(mut stream: impl AsyncRead + Unpin, waiting: &Waiting, set
     loop {
         let (id, body) = match read_answer(&mut stream).await {
             Ok(answer) => answer,
-            Err(Broken::Io(error)) => return settings.tls_error(error),
+            Err(Broken::Io(error)) => return settings.tls_error(&error),
             Err(Broken::Words(error)) => return error,
         };
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,7 +13,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
-use crate::amqp::{Login, LoginError};
+use crate::amqp::{Credentials, Login, LoginError};
 use crate::net::tls::TlsFiles;
 
 pub use complaints::Complaints;
@@ -36,6 +36,13 @@ pub struct Connection {
 pub struct Sasl {
     pub mechanism: Mechanism,
     pub login: Login,
+}
+
+/// As whom a client goes: what was read of login and TLS files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    login: Option<Credentials>,
+    files: TlsFiles,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +117,18 @@ impl Connection {
     }
 
     /// Reads the files anew: Secrets rotate under a running process.
+    pub fn identity(&self) -> Result<Identity, Error> {
+        let login = self.sasl.as_ref().map(|sasl| sasl.login.read()).transpose()?;
+        let files = TlsFiles::read(self.tls_folder.as_deref()).map_err(|error| Error::TlsFiles(error.to_string()))?;
+        Ok(Identity { login, files })
+    }
+
     pub fn config(&self) -> Result<ClientConfig, Error> {
+        self.config_as(self.identity()?)
+    }
+
+    /// A client keeps its identity for as long as it lives.
+    pub fn config_as(&self, identity: Identity) -> Result<ClientConfig, Error> {
         self.check()?;
         let mut config = ClientConfig::new();
         config.set_log_level(RDKafkaLogLevel::Warning);
@@ -128,35 +146,33 @@ impl Connection {
                 (true, true) => "sasl_ssl",
             },
         );
-        if let Some(sasl) = &self.sasl {
-            let login = sasl.login.read()?;
+        if let (Some(sasl), Some(login)) = (&self.sasl, identity.login) {
             config.set("sasl.mechanism", sasl.mechanism.name());
             config.set("sasl.username", login.username).set("sasl.password", login.password);
         }
         if self.encrypted() {
-            self.encrypt(&mut config)?;
+            encrypt(&mut config, identity.files)?;
         }
         Ok(config)
     }
+}
 
-    fn encrypt(&self, config: &mut ClientConfig) -> Result<(), Error> {
-        let files = TlsFiles::read(self.tls_folder.as_deref()).map_err(|error| Error::TlsFiles(error.to_string()))?;
-        let text = |name: &str, pem: Vec<u8>| {
-            String::from_utf8(pem).map_err(|_| Error::TlsFiles(format!("the TLS file {name} is not PEM")))
-        };
-        config.set("enable.ssl.certificate.verification", "true");
-        config.set("ssl.endpoint.identification.algorithm", "https");
-        match files.ca_pem {
-            Some(ca) => config.set("ssl.ca.pem", text("ca.crt", ca)?),
-            // The OpenSSL that is built in knows no folder of the system's: look where distributions put it.
-            None => config.set("ssl.ca.location", "probe"),
-        };
-        if let Some((certificate, key)) = files.client_pem {
-            config.set("ssl.certificate.pem", text("tls.crt", certificate)?);
-            config.set("ssl.key.pem", text("tls.key", key)?);
-        }
-        Ok(())
+fn encrypt(config: &mut ClientConfig, files: TlsFiles) -> Result<(), Error> {
+    let text = |name: &str, pem: Vec<u8>| {
+        String::from_utf8(pem).map_err(|_| Error::TlsFiles(format!("the TLS file {name} is not PEM")))
+    };
+    config.set("enable.ssl.certificate.verification", "true");
+    config.set("ssl.endpoint.identification.algorithm", "https");
+    match files.ca_pem {
+        Some(ca) => config.set("ssl.ca.pem", text("ca.crt", ca)?),
+        // The OpenSSL that is built in knows no folder of the system's: look where distributions put it.
+        None => config.set("ssl.ca.location", "probe"),
+    };
+    if let Some((certificate, key)) = files.client_pem {
+        config.set("ssl.certificate.pem", text("tls.crt", certificate)?);
+        config.set("ssl.key.pem", text("tls.key", key)?);
     }
+    Ok(())
 }
 
 /// Kafka's rule for names of topics.
@@ -194,7 +210,6 @@ pub fn refused(error: KafkaError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::amqp::Credentials;
 
     fn to(servers: &str) -> Connection {
         Connection {

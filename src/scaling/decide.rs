@@ -93,10 +93,11 @@ pub(super) fn decide_telling(
     if let Some(trace) = trace.as_deref_mut() {
         trace.see(&fleet, settings, single, partitions, refused);
     }
-    let groups = counts.filter(|counts| counts.message_groups && trust == Trust::Known).map(|_| {
+    let groups = counts.filter(|counts| counts.message_groups && trust == Trust::Known).map(|counts| {
         let seen = groups::Seen {
             waiting: state.arrivals.total() as f64,
-            in_flight: whole.map(|whole| whole as f64),
+            // As counted: what was just taken is added to N as far as slots are free, which would prove them useful.
+            in_flight: counts.unacked.map(|unacked| unacked.count as f64),
             slots: fleet.ready_slots(),
             present: fleet.slots(),
             prefetch: f64::from(holding.tasks),

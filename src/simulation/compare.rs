@@ -83,7 +83,7 @@ impl Contender {
             Self::Draining => "the same, but workers drain",
             Self::MessagesPerPod => "(ready+unacked)/20, the rest as keda",
             Self::RateByUtilisation => "arrivals of 2 min × mean duration ÷ 70 % of the slots, the rest as keda",
-            Self::Foresight => "the same promise by one who knows every duration: a bound for better forecasts",
+            Self::Foresight => "the same promise by one who knows every duration: what better forecasts could save",
         }
     }
 

@@ -72,6 +72,20 @@ fn nonsense_is_refused_with_the_name_of_the_value() {
 }
 
 #[test]
+fn whose_pools_may_use_the_operators_aws_identity_is_told_to_it() {
+    let args = |values: &[&str]| {
+        let objects = objects(values);
+        let args = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"];
+        args.as_array().unwrap().iter().map(|arg| arg.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let told = args(&["aws.namespaces={research,images}", "aws.clusterName=prod"]);
+    for arg in ["--aws-namespaces=research", "--aws-namespaces=images", "--cluster-name=prod"] {
+        assert!(told.iter().any(|it| it == arg), "{arg}: {told:?}");
+    }
+    assert!(!args(&[]).iter().any(|arg| arg.contains("aws") || arg.contains("cluster")), "by default nobody");
+}
+
+#[test]
 fn each_watched_namespace_gets_one_role_bound_to_the_operator_in_its_own_namespace() {
     let objects = objects(&["watchNamespaces={research,images}"]);
     let namespaces =

@@ -10,5 +10,6 @@ mod dead_letters;
 mod faults;
 mod kafka;
 mod logins;
+mod sqs;
 mod strangers;
 mod worker_logs;

@@ -71,6 +71,12 @@ pub fn pool_of(deployment: &str) -> &str {
 }
 
 impl World {
+    /// The operator sends a request. The Role is that of `charts/awp/templates/rbac.yaml`.
+    pub fn judge_rights(&mut self, asked: &Asked) {
+        let operated = !self.plans.is_empty();
+        self.judge.expect(!operated || asked.allowed(), || format!("the operator has no right to {asked}"));
+    }
+
     /// The operator sends a write.
     pub fn judge_request(&mut self, asked: &Asked, sent: u64) {
         self.judge.expect(self.judge.quiet_since.is_none(), || format!("a write where nothing changes: {asked}"));

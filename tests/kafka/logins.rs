@@ -79,7 +79,7 @@ async fn the_wrong_way_in_is_named() {
     for (identity, reason, words) in [
         (by(kafka, Listener::Sasl, None), "BrokerUnreachable", "wants TLS or a login"),
         (by(kafka, Listener::Plaintext, admin()), "MechanismRefused", "remove sasl"),
-        (without_tls, "BrokerUnreachable", "wants TLS or a login"),
+        (without_tls, "NotKafka", "whether it wants tls"),
         (stranger, "TlsFailed", "unknown CA"),
         (tls_to_plain, "BrokerUnreachable", ""),
         (nobody, "BrokerUnreachable", "connection refused"),

@@ -13,3 +13,4 @@ mod many;
 mod members;
 mod position;
 mod support;
+mod wire;

@@ -104,3 +104,40 @@ async fn a_time_to_start_from_is_refused_where_the_group_has_begun() {
     drop(pool);
     watch(&readers, &plain(kafka), &replay, BUSY).lag(1).await;
 }
+
+#[tokio::test]
+async fn what_a_worker_noted_beside_its_position_stays() {
+    let kafka = kafka().await;
+    let (topic, group) = (kafka.topic("tasks", 2).await.unwrap(), kafka.name("group"));
+    kafka.produce(&topic, 0, &["a"; 9]).await.unwrap();
+    let note = "awp1:2:BD";
+    let metadata = move |bootstrap: String, group: String, topic: String, write: bool| {
+        use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+        let mut config = rdkafka::ClientConfig::new();
+        config.set("bootstrap.servers", bootstrap).set("group.id", group).set("enable.auto.commit", "false");
+        let consumer: BaseConsumer = config.create().unwrap();
+        let mut list = rdkafka::TopicPartitionList::new();
+        let mut element = list.add_partition(&topic, 0);
+        if write {
+            element.set_offset(rdkafka::Offset::Offset(2)).unwrap();
+            element.set_metadata(note);
+            consumer.commit(&list, CommitMode::Sync).unwrap();
+        }
+        let committed = consumer.committed_offsets(list, Duration::from_secs(10)).unwrap();
+        committed.elements()[0].metadata().to_owned()
+    };
+    let look = async |write: bool| {
+        let (bootstrap, group, topic) = (kafka.bootstrap().join(","), group.clone(), topic.clone());
+        tokio::task::spawn_blocking(move || metadata(bootstrap, group, topic, write)).await.unwrap()
+    };
+    assert_eq!(look(true).await, note);
+    let readers = readers();
+    let pool = watch(&readers, &plain(kafka), &latest(&group, &topic), ASLEEP);
+    pool.lag(7).await;
+    awp_testbed::base::wait::until("the other partition is committed", Duration::from_secs(20), async || {
+        Ok((kafka.committed(&group, &topic, &[0, 1]).await? == [(0, 2), (1, 0)]).then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(look(false).await, note, "committed with it, and not overwritten");
+}

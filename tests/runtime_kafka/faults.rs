@@ -14,7 +14,7 @@ use crate::bench::{Bench, PROTOCOLS};
 /// machine that is only busy.
 const SESSION: &str = "group.consumer.session.timeout.ms=8000\ngroup.consumer.heartbeat.interval.ms=1000";
 
-async fn own(extra: &str) -> &'static Kafka {
+pub async fn own(extra: &str) -> &'static Kafka {
     let options = Options { extra: extra.to_owned(), ..Options::default() };
     Box::leak(Box::new(Kafka::start(options).await.unwrap()))
 }

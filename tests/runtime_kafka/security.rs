@@ -85,6 +85,34 @@ async fn a_wrong_password_is_told_and_a_corrected_one_is_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_rotates_under_a_running_worker_is_taken_up() {
+    let kafka = crate::faults::own("").await;
+    let bench = Bench::on(kafka, "rotates", 1).await;
+    login(bench.folder.path(), ADMIN, ADMIN_PASSWORD);
+    let folder = bench.folder.path().to_str().unwrap().to_owned();
+    let worker = by(&bench, Listener::Sasl, &["--sasl-mechanism", "ScramSha512", "--credentials-dir", &folder]);
+    worker.until_log("partitions taken").await;
+    let user = [
+        "--entity-type",
+        "users",
+        "--entity-name",
+        ADMIN,
+        "--alter",
+        "--add-config",
+        "SCRAM-SHA-512=[password=new-one]",
+    ];
+    let servers = bench.bootstrap();
+    let args = [&["--bootstrap-server", &servers][..], &user].concat();
+    kafka.tool("kafka.admin.ConfigCommand", &args).await.unwrap();
+    login(bench.folder.path(), ADMIN, "new-one");
+    // Those who are connected stay so; whoever connects anew needs the new one.
+    kafka.broker(1).unwrap().kill().await.unwrap();
+    kafka.start_again(1).await.unwrap();
+    works(&bench, &worker).await;
+    worker.until_log("joining again with the new ones").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_login_without_permissions_is_told_which() {
     let bench = Bench::new("forbidden", 1).await;
     login(bench.folder.path(), READER, READER_PASSWORD);

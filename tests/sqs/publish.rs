@@ -33,11 +33,11 @@ async fn many_tasks_go_in_batches_and_all_are_confirmed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_is_too_large_is_refused_and_the_others_are_sent() {
     let bench = Bench::new("large", "").await;
-    let large = "x".repeat(300_000);
+    let large = "x".repeat(1_100_000);
     let output = bench.publish(&["--file", "-"], &format!("1\n\"{large}\"\n2\n")).await;
     assert!(!output.status.success());
     let words = String::from_utf8(output.stderr).unwrap();
-    assert!(words.contains("confirmed, not confirmed"), "{words}");
+    assert!(words.contains("2 confirmed, not confirmed: 1 refused"), "{words}");
     assert!(!words.contains("xxx"), "{words}");
 }
 

@@ -12,7 +12,8 @@ use tokio::sync::Notify;
 /// Longer than anything here can take on any machine that is not stuck.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-pub const BUSY: Interest = Interest { in_flight: true, by_worker: false, relaxed: false };
+/// The pool has workers.
+pub const BUSY: Interest = Interest { in_flight: true, by_worker: false, relaxed: false, begun: false };
 
 pub fn readers() -> Live {
     awp::brokers::live(Clock::starting_at(SystemTime::now()), rand::random::<f64>)

@@ -13,8 +13,10 @@ use super::Step;
 use crate::net::addresses;
 use crate::net::tls::{self, TlsFiles};
 
-/// Seconds for each of the three.
+/// For a name, and for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For each answer of a handshake, which costs both sides some work.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// `dns`, `tcp` and `tls` for one address, up to the first that fails; `tls` is `None` where none is asked for.
 pub async fn network(host: &str, port: u16, tls: Option<&TlsFiles>, steps: &mut Vec<Step>) -> bool {
@@ -104,8 +106,8 @@ fn shake_hands(host: String, address: SocketAddr, config: ClientConfig) -> io::R
     let name = ServerName::try_from(host).map_err(io::Error::other)?;
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
     let mut socket = TcpStream::connect_timeout(&address, PATIENCE)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(HANDSHAKE))?;
+    socket.set_write_timeout(Some(HANDSHAKE))?;
     while connection.is_handshaking() {
         connection.complete_io(&mut socket)?;
     }

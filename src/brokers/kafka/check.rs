@@ -58,7 +58,7 @@ async fn topics(source: &Source, cluster: &Cluster, expected: &Expected, steps: 
         let topic = topology.topics.iter().find(|topic| topic.name == *name);
         let topic = topic.ok_or_else(|| errors::incomplete(name, 0))?;
         topic.error.map_err(|code| errors::topic(code, name, identity))?;
-        for partition in topic.partitions.iter().filter(|partition| partition.leader < 0) {
+        if let Some(partition) = topic.partitions.iter().find(|partition| partition.leader < 0) {
             return Err(errors::incomplete(name, partition.index));
         }
         partitions += topic.partitions.len();

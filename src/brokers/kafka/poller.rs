@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -112,12 +113,12 @@ impl Task {
         let asks: Vec<Ask> =
             groups.iter().map(|(wanted, wishes)| Ask { wanted: wanted.clone(), members: wishes.by_worker }).collect();
         let looks = self.reader.look(&asks).await?;
-        for ((wanted, wishes), looks) in groups.iter().zip(looks) {
-            match looks {
-                Ok(looks) => self.take(wanted, *wishes, looks).await,
-                Err(why) => drop(self.watch.update(wanted, |watched| watched.belief.failed(why))),
-            }
-        }
+        // Beside each other: what one group still needs to be asked holds up no other.
+        let taken = groups.iter().zip(looks).map(async |((wanted, wishes), looks)| match looks {
+            Ok(looks) => self.take(wanted, *wishes, looks).await,
+            Err(why) => drop(self.watch.update(wanted, |watched| watched.belief.failed(why))),
+        });
+        join_all(taken).await;
         Ok(())
     }
 

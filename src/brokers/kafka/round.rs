@@ -15,8 +15,8 @@ use super::nodes::Nodes;
 use super::{Isolation, Wanted};
 use crate::clock::Clock;
 use crate::kafka::message::{
-    Batch, CommitOffsets, DescribeClassic, DescribeConsumer, EARLIEST, Fetch, FetchCommits, Group, GroupCommits,
-    LATEST, ListOffsets,
+    Batch, CommitOffsets, Committed, DescribeClassic, DescribeConsumer, EARLIEST, Fetch, FetchCommits, Group,
+    GroupCommits, LATEST, ListOffsets,
 };
 use crate::kafka::{Cluster, Code, Error, Partitions};
 use crate::scaling::observation::Unknown;
@@ -44,6 +44,8 @@ pub struct Ask {
 }
 
 type Commits = HashMap<String, Result<GroupCommits, Code>>;
+/// What to ask each node, by isolation: partitions and the times to ask for.
+type Wants = HashMap<i32, BTreeMap<Isolation, BTreeSet<(Place, i64)>>>;
 /// What leaders said of partitions, by isolation and time asked for.
 type Offsets = HashMap<(Isolation, i64, Place), Result<Option<i64>, Code>>;
 
@@ -91,8 +93,8 @@ impl Reader {
     }
 
     /// Node to isolation and partitions with times.
-    fn wants(&self, asks: &[Ask], at: Timestamp) -> HashMap<i32, BTreeMap<Isolation, BTreeSet<(Place, i64)>>> {
-        let mut wants: HashMap<i32, BTreeMap<Isolation, BTreeSet<(Place, i64)>>> = HashMap::new();
+    fn wants(&self, asks: &[Ask], at: Timestamp) -> Wants {
+        let mut wants = Wants::new();
         for wanted in asks.iter().map(|ask| &ask.wanted) {
             for topic in &wanted.topics {
                 for (partition, leader) in self.atlas.leaders(topic) {
@@ -110,10 +112,7 @@ impl Reader {
     }
 
     /// Where partitions end, and the nodes that did not say.
-    async fn read_offsets(
-        &self,
-        wants: &HashMap<i32, BTreeMap<Isolation, BTreeSet<(Place, i64)>>>,
-    ) -> (Offsets, Vec<(i32, Error)>) {
+    async fn read_offsets(&self, wants: &Wants) -> (Offsets, Vec<(i32, Error)>) {
         let ask = async |node: i32, isolation: Isolation, time: i64, places: Vec<Place>| {
             let answer = self.list(node, isolation, places.iter().map(|place| (place.clone(), time))).await;
             (node, isolation, time, answer)
@@ -277,7 +276,7 @@ impl Reader {
         let (topic, partition) = (place.0.as_str(), place.1);
         let Some(commits) = commits else { return Err(self.not_said(self.atlas.coordinator(&wanted.group), wanted)) };
         let committed = match commits.get(place) {
-            Some(Ok(committed)) => *committed,
+            Some(Ok(committed)) => committed.as_ref().map(|it| it.offset),
             Some(Err(code)) => return Err(self.group_failed(*code, wanted)),
             None => return Err(errors::incomplete(topic, partition)),
         };
@@ -364,8 +363,31 @@ impl Reader {
     /// Commits for a group without members; refused with `UNKNOWN_MEMBER_ID` where it has some.
     pub async fn commit(&self, group: &str, offsets: &BTreeMap<Place, i64>) -> Result<(), Error> {
         let node = self.atlas.coordinator(group).map_err(Error::Refused)?;
-        let offsets = by_topic(offsets.iter().map(|(place, offset)| (place.clone(), *offset)));
-        self.cluster.ask(node, &CommitOffsets { group, offsets, note: NOTE }).await?.map_err(Error::Refused)
+        let before = self.committed(node, group, offsets.keys()).await?;
+        let commits = offsets.iter().map(|(place, &offset)| {
+            // The metadata belongs to the offset: `awp worker` keeps there what is done above it.
+            let same = before.get(place).filter(|it| it.offset == offset && !it.metadata.is_empty());
+            let metadata = same.map_or(NOTE, |it| &it.metadata).to_owned();
+            (place.clone(), Committed { offset, metadata })
+        });
+        let offsets = by_topic(commits);
+        self.cluster.ask(node, &CommitOffsets { group, offsets }).await?.map_err(Error::Refused)
+    }
+
+    async fn committed(
+        &self,
+        node: i32,
+        group: &str,
+        places: impl Iterator<Item = &Place>,
+    ) -> Result<HashMap<Place, Committed>, Error> {
+        let mut partitions = Partitions::new();
+        for (topic, partition) in places {
+            partitions.entry(topic.clone()).or_default().push(*partition);
+        }
+        let mut answer = self.cluster.ask(node, &FetchCommits { groups: vec![(group, &partitions)] }).await?;
+        let commits = answer.remove(group).unwrap_or_else(|| Ok(HashMap::new())).map_err(Error::Refused)?;
+        let known = commits.into_iter().filter_map(|(place, committed)| Some((place, committed.ok()??)));
+        Ok(known.collect())
     }
 
     pub fn identity(&self) -> &Identity {

@@ -55,6 +55,7 @@ struct Subscriber {
 
 /// What the pools on one group want together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of wishes, each there or not")]
 pub struct Wishes {
     pub workers: bool,
     pub by_worker: bool,

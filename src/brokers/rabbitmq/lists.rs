@@ -2,11 +2,13 @@
 //! leaves out what it has no samples of, and *missing is not zero*.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::belief::Row;
+use super::belief::{Row, is_running};
 
 /// The cheap path of the bulk list: with both flags and `columns` no statistics are touched.
 pub const QUEUE_COUNTS: &str = "disable_stats=true&enable_queue_totals=true\
@@ -22,10 +24,12 @@ pub const BINDINGS: &str = "columns=source,destination,destination_type,routing_
 pub const CHANNELS: &str = "columns=name,connection_details.name,messages_unacknowledged";
 pub const CONNECTIONS: &str = "columns=name,user_provided_name";
 
-#[derive(Clone, Debug, Default, Deserialize)]
+/// While nodes come and go RabbitMQ's rows are odd: the clustered list says `state` and `online` twice, as the queue's own
+/// node and as the asked one see it ("minority" and "running" where a majority is lost), and a field may hold a word instead
+/// of a number. Of two values the worse counts; a strange one is missing; no row spoils the others.
+#[derive(Clone, Debug, Default)]
 pub struct Queue {
     pub name: String,
-    #[serde(rename = "type")]
     pub kind: Option<String>,
     pub state: Option<String>,
     pub members: Option<Vec<String>>,
@@ -37,7 +41,52 @@ pub struct Queue {
     pub operator_policy: Option<String>,
 }
 
+impl<'de> Deserialize<'de> for Queue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Queue;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a queue")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Queue, A::Error> {
+                let mut queue = Queue::default();
+                while let Some((field, value)) = map.next_entry::<String, Value>()? {
+                    queue.set(&field, value);
+                }
+                Ok(queue)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
 impl Queue {
+    fn set(&mut self, field: &str, value: Value) {
+        let text = || value.as_str().map(str::to_owned);
+        match field {
+            "name" => self.name = text().unwrap_or_default(),
+            "type" => self.kind = text(),
+            "state" if self.state.as_deref().is_none_or(is_running) => self.state = text(),
+            "members" => self.members = serde_json::from_value(value).ok(),
+            "online" => {
+                let online: Option<Vec<String>> = serde_json::from_value(value).ok();
+                let fewer = |known: &Vec<String>| online.as_ref().is_none_or(|online| online.len() < known.len());
+                if self.online.as_ref().is_none_or(fewer) {
+                    self.online = online;
+                }
+            }
+            "messages_ready" => self.messages_ready = value.as_u64(),
+            "messages_unacknowledged" => self.messages_unacknowledged = value.as_u64(),
+            "arguments" => self.arguments = Some(value.into()),
+            "policy" => self.policy = text(),
+            "operator_policy" => self.operator_policy = text(),
+            _ => {}
+        }
+    }
+
     pub fn row(&self) -> Row {
         Row {
             ready: self.messages_ready,
@@ -45,6 +94,7 @@ impl Queue {
             state: self.state.clone(),
             all_online: match (&self.members, &self.online) {
                 (Some(members), Some(online)) => Some(online.len() >= members.len()),
+                (Some(members), None) if !members.is_empty() => Some(false),
                 _ => None,
             },
             queue_type: self.kind.clone(),
@@ -177,6 +227,27 @@ mod tests {
     fn a_missing_count_is_not_zero() {
         let queue: Queue = parse(serde_json::json!({"name": "q", "state": "running", "arguments": []}));
         assert_eq!((queue.row().ready, queue.row().unacked, queue.depth()), (None, None, None));
+    }
+
+    #[test]
+    fn a_strange_field_is_missing_and_spoils_nothing_else() {
+        let queues: Vec<Queue> = parse(serde_json::json!([
+            {"name": "odd", "messages_ready": "unknown", "online": "none", "state": {}, "members": null},
+            {"name": "even", "messages_ready": 3, "messages_unacknowledged": 1},
+        ]));
+        assert_eq!(queues[0].messages_ready, None);
+        assert_eq!(queues[1].depth(), Some(4));
+    }
+
+    /// As a node that has lost the majority writes it (4.0.5).
+    #[test]
+    fn of_a_field_that_is_said_twice_the_worse_counts() {
+        let text = r#"[{"members":["a","b","c"],"messages_ready":100,"name":"q","online":["c"],"online":["a","b","c"],
+            "state":"minority","state":"running","type":"quorum"},
+            {"members":["a","b","c"],"name":"r","online":["a","b","c"],"online":["c"],"state":"running","state":"down"}]"#;
+        let queues: Vec<Queue> = serde_json::from_str(text).unwrap();
+        let seen = queues.iter().map(|queue| (queue.state.as_deref(), queue.row().all_online));
+        assert_eq!(seen.collect::<Vec<_>>(), [(Some("minority"), Some(false)), (Some("down"), Some(false))]);
     }
 
     #[test]

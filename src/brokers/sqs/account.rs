@@ -77,10 +77,7 @@ impl Account {
     /// those that wait, without asking for each of them.
     pub async fn attributes(&self, queue: &str, names: &[QueueAttributeName]) -> Result<Attributes, Failure> {
         let failed_before = self.breaker().failure.is_some();
-        let _probe = match failed_before {
-            true => Some(self.probe.lock().await),
-            false => None,
-        };
+        let _probe = if failed_before { Some(self.probe.lock().await) } else { None };
         let (wait, failure) = {
             let breaker = self.breaker();
             (breaker.backoff.wait(self.clock.now()), breaker.failure.clone())

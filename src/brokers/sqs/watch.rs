@@ -172,8 +172,8 @@ impl Table {
         Interest {
             begun: true,
             in_flight: pools().any(|interest| interest.in_flight),
-            by_worker: false,
             relaxed: pools().all(|interest| interest.relaxed),
+            ..Interest::default()
         }
     }
 

@@ -251,9 +251,10 @@ pub(super) fn short(seconds: f64) -> String {
     }
 }
 
-/// Hours and minutes.
+/// Hours and minutes; below three minutes seconds.
 fn long(seconds: f64) -> String {
     match (seconds / 60.0).round() as u64 {
+        0..3 => format!("{seconds:.0} s"),
         minutes if minutes < 120 => format!("{minutes} min"),
         minutes => format!("{} h {} min", minutes / 60, minutes % 60),
     }
@@ -272,13 +273,13 @@ mod tests {
     fn numbers_are_written_as_people_read_them() {
         assert_eq!([7.0, 8819.0, 1_234_567.0].map(count), ["7", "8,819", "1,234,567"]);
         assert_eq!([31.44, 0.0, 754.0, f64::INFINITY].map(short), ["31.4 s", "0 s", "12m34s", "for ever"]);
-        assert_eq!([3540.0, 68_724.0].map(long), ["59 min", "19 h 5 min"]);
+        assert_eq!([42.4, 3540.0, 68_724.0].map(long), ["42 s", "59 min", "19 h 5 min"]);
     }
 
     #[test]
     fn late_tasks_are_dated_by_the_clock_where_it_is_known() {
-        assert_eq!(span(60.0, 7260.0, None), "from 1 min to 2 h 1 min");
-        assert_eq!(span(60.0, 60.0, None), "at 1 min");
+        assert_eq!(span(60.0, 7260.0, None), "from 60 s to 2 h 1 min");
+        assert_eq!(span(60.0, 60.0, None), "at 60 s");
         assert_eq!(span(0.0, 90.0, Some(1_795_508_700.0)), "from 2026-11-24 08:25:00Z to 2026-11-24 08:26:30Z");
         assert_eq!(span(0.0, 0.0, Some(1_795_508_700.0)), "at 2026-11-24 08:25:00Z");
     }

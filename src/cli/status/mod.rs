@@ -64,9 +64,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         if args.all_namespaces { Api::all(client) } else { Api::namespaced(client, &namespace) };
     let field = args.pool.as_ref().map(|pool| format!("metadata.name={pool}"));
     if args.watch {
-        let mut config = watcher::Config::default();
-        config.field_selector = field;
-        return follow(watcher(api, config).default_backoff(), &args).await;
+        let config = watcher::Config { field_selector: field, ..watcher::Config::default() };
+        return Box::pin(follow(watcher(api, config).default_backoff(), &args)).await;
     }
     let params = ListParams { field_selector: field, ..ListParams::default() };
     let pools = api
@@ -87,7 +86,12 @@ fn show(pools: &[AgentWorkerPool], args: &Args) -> anyhow::Result<()> {
         Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?,
         Output::Yaml => write!(out, "{}", serde_saphyr::to_string(&rows)?)?,
         Output::Text | Output::Wide if rows.is_empty() => eprintln!("no pools"),
-        Output::Text | Output::Wide => writeln!(out, "{}", table(&rows, args))?,
+        Output::Text | Output::Wide => {
+            // Without the blanks that frame a table.
+            for line in table(&rows, args).lines() {
+                writeln!(out, "{}", line.strip_prefix(' ').unwrap_or(&line).trim_end())?;
+            }
+        }
     }
     Ok(())
 }
@@ -111,15 +115,14 @@ where
             Err(error) if !listed => return Err(error).context("cannot watch pools; is the CRD installed?"),
             Err(error) => eprintln!("the watch broke, trying again: {error}"),
         }
-        next = match tokio::time::timeout(TOGETHER, events.next()).await {
-            Ok(next) => next,
-            Err(_) => {
-                if listed {
-                    clear_screen();
-                    show(&pools.values().cloned().collect::<Vec<_>>(), args)?;
-                }
-                events.next().await
+        next = if let Ok(next) = tokio::time::timeout(TOGETHER, events.next()).await {
+            next
+        } else {
+            if listed {
+                clear_screen();
+                show(&pools.values().cloned().collect::<Vec<_>>(), args)?;
             }
+            events.next().await
         };
     }
     Ok(())

@@ -89,9 +89,8 @@ impl Step<'_> {
     }
 
     async fn first_deployment(&mut self, mut desired: Value) -> kube::Result<Outcome> {
-        let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         // The cache may merely not have it yet: to create it again would scale it, or take over a stranger's.
-        if api.get_opt(&self.key.name).await?.is_some() {
+        if self.deployment_now(&self.key.name).await?.is_some() {
             return Ok(Outcome::default());
         }
         let recommend = self.plan.settings.mode == Mode::Recommend;

@@ -22,8 +22,7 @@ impl Step<'_> {
 
     /// The Deployment at this moment; `None` = it is not the one that was decided on, and the pool looks again.
     pub(super) async fn fresh(&mut self, live: &Deployment, from: u32) -> kube::Result<Option<Deployment>> {
-        let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
-        let fresh = api.get_opt(&live.name_any()).await?;
+        let fresh = self.deployment_now(&live.name_any()).await?;
         let Some(fresh) = fresh.filter(|fresh| fresh.metadata.uid == live.metadata.uid) else { return Ok(None) };
         let replicas = fresh.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let replicas = u32::try_from(replicas).unwrap_or(0);
@@ -34,6 +33,12 @@ impl Step<'_> {
         self.remember_written(live, replicas);
         self.memory.wake.notify_one();
         Ok(None)
+    }
+
+    /// Past the cache.
+    pub(super) async fn deployment_now(&self, name: &str) -> kube::Result<Option<Deployment>> {
+        let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
+        api.get_opt(name).await
     }
 
     /// Up at once, down only by workers that hold nothing.

@@ -21,7 +21,14 @@ const SEVERAL: i16 = 8;
 pub type Commits = HashMap<String, Result<GroupCommits, Code>>;
 
 /// (topic, partition) to what was committed; `None` = nothing was.
-pub type GroupCommits = HashMap<(String, i32), Result<Option<i64>, Code>>;
+pub type GroupCommits = HashMap<(String, i32), Result<Option<Committed>, Code>>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    pub offset: i64,
+    /// What whoever committed wrote beside it.
+    pub metadata: String,
+}
 
 impl FetchCommits<'_> {
     /// Brokers before 3.0 take one group at a time.
@@ -80,10 +87,10 @@ fn group_commits(from: &mut Reader<'_>) -> Result<GroupCommits, Malformed> {
     let commits = read_topics(from, |from| {
         let (partition, offset) = (from.i32()?, from.i64()?);
         from.i32()?;
-        from.optional_string()?;
+        let metadata = from.optional_string()?.unwrap_or_default();
         let error = Code(from.i16()?).check();
         from.end()?;
-        Ok((partition, error.map(|()| (offset >= 0).then_some(offset))))
+        Ok((partition, error.map(|()| (offset >= 0).then_some(Committed { offset, metadata }))))
     })?;
     Ok(commits.into_iter().map(|(topic, (partition, offset))| ((topic, partition), offset)).collect())
 }
@@ -93,10 +100,8 @@ fn group_commits(from: &mut Reader<'_>) -> Result<GroupCommits, Malformed> {
 #[derive(Debug)]
 pub struct CommitOffsets<'a> {
     pub group: &'a str,
-    /// Topic to (partition, offset).
-    pub offsets: BTreeMap<String, Vec<(i32, i64)>>,
-    /// What a person finds who asks where these commits come from.
-    pub note: &'a str,
+    /// Topic to partitions.
+    pub offsets: BTreeMap<String, Vec<(i32, Committed)>>,
 }
 
 impl Request for CommitOffsets<'_> {
@@ -112,11 +117,11 @@ impl Request for CommitOffsets<'_> {
         to.i32(-1);
         to.string("");
         to.no_string();
-        write_topics(to, &self.offsets, |to, (partition, offset)| {
+        write_topics(to, &self.offsets, |to, (partition, committed)| {
             to.i32(partition);
-            to.i64(offset);
+            to.i64(committed.offset);
             to.i32(-1);
-            to.string(self.note);
+            to.string(&committed.metadata);
         });
     }
 

@@ -7,7 +7,7 @@ mod handshake;
 mod metadata;
 mod offsets;
 
-pub use commits::{CommitOffsets, Commits, FetchCommits, GroupCommits};
+pub use commits::{CommitOffsets, Commits, Committed, FetchCommits, GroupCommits};
 pub use describe::{DescribeClassic, DescribeConsumer, FindCoordinators, Group, Member};
 pub use fetch::{Batch, Fetch};
 pub use handshake::{ApiVersions, SaslAuthenticate, SaslHandshake};
@@ -32,14 +32,14 @@ pub trait Request {
 }
 
 /// Topics with a list of something for each partition, as most requests carry them.
-fn write_topics<T: Copy>(
+fn write_topics<T: Clone>(
     to: &mut Writer,
     topics: &std::collections::BTreeMap<String, Vec<T>>,
     mut partition: impl FnMut(&mut Writer, T),
 ) {
     to.array(topics.iter(), |to, (name, partitions)| {
         to.string(name);
-        to.array(partitions.iter(), |to, it| partition(to, *it));
+        to.array(partitions.iter(), |to, it| partition(to, it.clone()));
         to.end();
     });
 }
@@ -57,4 +57,37 @@ fn read_topics<'a, T>(
         from.end()
     })?;
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kafka::Partitions;
+
+    /// Whoever answers may send anything.
+    fn reads<R: Request>(request: &R, bytes: &[u8]) {
+        for version in R::VERSIONS.0..=R::VERSIONS.1 {
+            let _ = request.read(version, &mut Reader::new(bytes, version >= R::FLEXIBLE));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_is_too_strange_to_be_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let partitions = Partitions::new();
+            reads(&ApiVersions, &bytes);
+            reads(&SaslHandshake { mechanism: "PLAIN" }, &bytes);
+            reads(&SaslAuthenticate { step: Vec::new() }, &bytes);
+            reads(&Metadata { topics: vec![] }, &bytes);
+            reads(&ListOffsets { isolation: Isolation::ReadCommitted, topics: <_>::default() }, &bytes);
+            reads(&FetchCommits { groups: vec![("g", &partitions)] }, &bytes);
+            reads(&CommitOffsets { group: "g", offsets: <_>::default() }, &bytes);
+            reads(&FindCoordinators { groups: vec!["g"] }, &bytes);
+            reads(&DescribeClassic { groups: vec!["g"] }, &bytes);
+            reads(&DescribeConsumer { groups: vec!["g"] }, &bytes);
+            reads(&Fetch { isolation: Isolation::ReadCommitted, topics: <_>::default() }, &bytes);
+        }
+    }
 }

@@ -75,6 +75,11 @@ impl Queue {
                     sent.failure = Some(self.words(&failure, "SendMessage"));
                     return;
                 }
+                // One task that is not taken, for its size or its letters, says nothing of the others.
+                Err(failure) if failure.kind == Kind::Refused && left.len() == 1 => {
+                    sent.refused += 1;
+                    return;
+                }
                 Err(failure) if !failure.is_transient() || attempt == TRIES => {
                     sent.unsent += left.len();
                     sent.failure = Some(self.words(&failure, "SendMessage"));

@@ -54,7 +54,7 @@ impl DeadLetters {
         let mut letter: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(&self.settings.dead_letter)
             .payload(record.message.body.as_slice())
             .headers(headers(record, reason, failed_at));
-        letter.key = record.record_key.as_deref();
+        letter.key = record.chosen_by.as_deref();
         match producer.send(letter, Duration::ZERO).await {
             Ok(_) => Ok(()),
             Err((error, _)) => {
@@ -150,7 +150,7 @@ mod tests {
         let record = Record {
             key: ("work".into(), 3),
             offset: 42,
-            record_key: None,
+            chosen_by: None,
             headers: vec![
                 ("traceparent".into(), Some(b"00-1".to_vec())),
                 ("awp-reason".into(), Some(b"earlier".to_vec())),

@@ -40,7 +40,7 @@ use futures::future::BoxFuture;
 use rdkafka::ClientConfig;
 
 use super::broker::{Broker, SubscribeError, Subscription};
-use crate::librdkafka::{self, Connection};
+use crate::librdkafka::{self, Connection, Identity};
 use dead_letter::DeadLetters;
 
 pub use protocol::GroupProtocol;
@@ -110,8 +110,8 @@ impl Settings {
         Ok(())
     }
 
-    fn consumer(&self, classic: bool) -> Result<ClientConfig, librdkafka::Error> {
-        let mut config = self.connection.config()?;
+    fn consumer(&self, identity: Identity, classic: bool) -> Result<ClientConfig, librdkafka::Error> {
+        let mut config = self.connection.config_as(identity)?;
         config.set("group.id", self.group.as_str());
         // Offsets are committed after the work, by the poller alone.
         config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");

@@ -40,17 +40,15 @@ pub struct Partition {
     progress: Progress,
     ready: BTreeMap<i64, Arc<Record>>,
     out: BTreeSet<i64>,
-    /// Ends that no commit holds yet, and those that the commit under way holds.
+    /// Ends that no commit holds yet.
     acks: Vec<Ack>,
-    in_commit: Vec<Ack>,
+    /// Those that the commit under way holds; `None` = none is.
+    in_commit: Option<Vec<Ack>>,
     committed: Option<Point>,
-    /// A commit is under way.
-    committing: bool,
     /// Something may have to be committed.
     touched: bool,
-    /// Bytes of the metadata at the last look, and whether all was in it.
-    metadata_size: usize,
-    metadata_whole: bool,
+    /// Bytes of the metadata at the last look; `None` = not all was in it.
+    metadata_size: Option<usize>,
 }
 
 impl Partition {
@@ -64,16 +62,14 @@ impl Partition {
             lost,
             revoked: false,
             paused: false,
-            metadata_size: metadata.len(),
+            metadata_size: metadata_whole.then_some(metadata.len()),
             committed: committed.then_some(Point { position: progress.position(), metadata }),
             progress,
             ready: BTreeMap::new(),
             out: BTreeSet::new(),
             acks: Vec::new(),
-            in_commit: Vec::new(),
-            committing: false,
+            in_commit: None,
             touched: !committed,
-            metadata_whole,
         }
     }
 
@@ -100,9 +96,10 @@ impl Partition {
         Some(record)
     }
 
-    /// Everything that is done now and later can be told in the commit's metadata.
+    /// Everything that is done now and later can be told in the commit's metadata. The lowest record may
+    /// always be begun: its end is what makes room.
     fn has_room(&self, limit: usize) -> bool {
-        self.metadata_whole && self.metadata_size + PER_TASK * self.out.len() <= limit
+        self.out.is_empty() || self.metadata_size.is_some_and(|size| size + PER_TASK * self.out.len() <= limit)
     }
 
     pub fn done(&mut self, offset: i64, ack: Ack) {
@@ -126,7 +123,7 @@ impl Partition {
 
     /// Nobody here works on it, and the broker knows all that was done.
     pub fn at_rest(&self) -> bool {
-        self.out.is_empty() && self.acks.is_empty() && !self.committing && !self.touched
+        self.out.is_empty() && self.acks.is_empty() && self.in_commit.is_none() && !self.touched
     }
 
     pub fn running(&self) -> usize {
@@ -144,49 +141,47 @@ impl Partition {
     }
 
     /// What to commit now; whoever waits for it hears from [`Self::settled`].
-    pub fn to_commit(&mut self, limit: usize) -> Option<Point> {
+    pub fn due(&mut self, limit: usize) -> Option<Point> {
         if !std::mem::take(&mut self.touched) {
             return None;
         }
         let position = self.progress.position();
         let (metadata, whole) = metadata::encode(position, &self.progress.done_above(), limit);
-        (self.metadata_size, self.metadata_whole) = (metadata.len(), whole);
+        self.metadata_size = whole.then_some(metadata.len());
         let point = Point { position, metadata };
-        self.in_commit.append(&mut self.acks);
         if self.committed.as_ref() == Some(&point) {
-            self.answer(Settled::Yes);
+            answer(&mut self.acks, Settled::Yes);
             return None;
         }
-        self.committing = true;
+        self.in_commit = Some(std::mem::take(&mut self.acks));
         Some(point)
     }
 
     /// The broker has it.
     pub fn settled(&mut self, point: Point) {
         self.committed = Some(point);
-        self.committing = false;
-        self.answer(Settled::Yes);
+        answer(&mut self.in_commit.take().unwrap_or_default(), Settled::Yes);
     }
 
     /// The broker did not take it: to be tried again.
     pub fn unsettled(&mut self) {
-        self.acks.append(&mut self.in_commit);
-        (self.committing, self.touched) = (false, true);
+        self.acks.append(&mut self.in_commit.take().unwrap_or_default());
+        self.touched = true;
     }
+}
 
-    fn answer(&mut self, settled: Settled) {
-        for ack in self.in_commit.drain(..) {
-            // Who no longer waits need not know.
-            let _ = ack.send(settled);
-        }
+fn answer(acks: &mut Vec<Ack>, settled: Settled) {
+    for ack in acks.drain(..) {
+        // Who no longer waits need not know.
+        let _ = ack.send(settled);
     }
 }
 
 impl Drop for Partition {
     /// Whatever was not committed goes to the next owner.
     fn drop(&mut self) {
-        self.in_commit.append(&mut self.acks);
-        self.answer(Settled::Lost);
+        answer(&mut self.in_commit.take().unwrap_or_default(), Settled::Lost);
+        answer(&mut self.acks, Settled::Lost);
         self.lost.cancel();
     }
 }

@@ -140,10 +140,10 @@ impl Partitions {
     }
 
     /// Everything that is not committed.
-    pub fn to_commit(&mut self) -> Vec<Commit> {
+    pub fn due(&mut self) -> Vec<Commit> {
         let limit = self.limit;
         let due = self.held.iter_mut().filter_map(|(key, partition)| {
-            let point = partition.to_commit(limit)?;
+            let point = partition.due(limit)?;
             Some(Commit { key: key.clone(), tenure: partition.tenure, point, refused: None })
         });
         due.collect()

@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::committer::{Commit, Committer};
 use super::context::{Context, Event, answer, list};
@@ -27,12 +27,20 @@ const RETRY: Duration = Duration::from_millis(500);
 const LAST_COMMIT: Duration = Duration::from_secs(60);
 /// For the commit under way when the group is left.
 const LEAVE: Duration = Duration::from_secs(5);
-/// Records and events taken before anything else is looked at.
-const AT_ONCE: usize = 500;
+/// Records taken before anything else is looked at, above all whether they are enough.
+const AT_ONCE: usize = 32;
+
+/// librdkafka's side.
+pub struct Client {
+    pub consumer: Arc<BaseConsumer<Context>>,
+    pub committer: Committer,
+    /// Whether the login or the certificates are others than this client has.
+    pub renewed: Box<dyn Fn() -> bool>,
+    pub reset: OffsetReset,
+}
 
 pub struct Poller {
-    consumer: Arc<BaseConsumer<Context>>,
-    reset: OffsetReset,
+    client: Client,
     partitions: Partitions,
     commands: mpsc::Receiver<Command>,
     /// `None` = no more are given out.
@@ -42,7 +50,6 @@ pub struct Poller {
     out: usize,
     /// Rebalances to be answered, in order.
     pending: VecDeque<Event>,
-    committer: Committer,
     /// Commits under way.
     asked: usize,
     /// Since when commits are under way or fail, without one that went well.
@@ -56,30 +63,29 @@ pub struct Poller {
 #[derive(Debug)]
 pub enum Ended {
     Left(Option<oneshot::Sender<()>>),
+    /// Brokers refuse this client, and another one would go as somebody else: as whom, a client of
+    /// librdkafka is told once.
+    Renewed,
     /// librdkafka goes no further with this consumer.
     Fatal(RDKafkaErrorCode),
 }
 
 impl Poller {
     pub fn new(
-        consumer: Arc<BaseConsumer<Context>>,
-        committer: Committer,
-        reset: OffsetReset,
+        client: Client,
         partitions: Partitions,
         commands: mpsc::Receiver<Command>,
         deliveries: UnboundedSender<Out>,
         slots: u16,
     ) -> Self {
         Self {
-            consumer,
-            reset,
+            client,
             partitions,
             commands,
             deliveries: Some(deliveries),
             slots: slots.into(),
             out: 0,
             pending: VecDeque::new(),
-            committer,
             asked: 0,
             unheard: None,
             retry_at: Instant::now(),
@@ -91,7 +97,7 @@ impl Poller {
     pub fn run(mut self) -> Ended {
         let ended = loop {
             self.obey();
-            self.poll();
+            let more = self.poll();
             self.listen();
             self.rebalance();
             self.turn();
@@ -100,7 +106,9 @@ impl Poller {
             if let Some(ended) = self.ended.take() {
                 break ended;
             }
-            std::thread::park_timeout(NAP);
+            if !more {
+                std::thread::park_timeout(NAP);
+            }
         };
         self.leave();
         ended
@@ -124,11 +132,12 @@ impl Poller {
         }
     }
 
-    /// Takes what librdkafka has. A poll that served an event answers like one that found nothing.
-    fn poll(&mut self) {
+    /// Takes what librdkafka has, and answers whether it has more: it wakes nobody for what it had
+    /// before. A poll that served an event answers like one that found nothing.
+    fn poll(&mut self) -> bool {
         let (mut taken, mut nothing) = (0, 0);
         while nothing < 3 && taken < AT_ONCE {
-            match self.consumer.poll(Duration::ZERO) {
+            match self.client.consumer.poll(Duration::ZERO) {
                 None => nothing += 1,
                 Some(Ok(message)) => {
                     (taken, nothing) = (taken + 1, 0);
@@ -138,18 +147,24 @@ impl Poller {
                         warn!(%topic, partition, offset, "the partition's log has begun again: its offsets are below those known, and all of it is done");
                     }
                 }
-                Some(Err(KafkaError::MessageConsumptionFatal(code))) => self.ended = Some(Ended::Fatal(code)),
+                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                    nothing += 1;
+                    self.ended = Some(Ended::Fatal(code));
+                }
                 // Its reason was told by the context.
                 Some(Err(error)) => {
                     nothing += 1;
-                    debug!(%error, "Kafka");
+                    if refuses(&error) && (self.client.renewed)() {
+                        self.ended = Some(Ended::Renewed);
+                    }
                 }
             }
         }
+        nothing < 3
     }
 
     fn listen(&mut self) {
-        while let Some(event) = self.consumer.context().next() {
+        while let Some(event) = self.client.consumer.context().next() {
             match event {
                 Event::Revoked(ref keys) => {
                     self.partitions.revoke(keys);
@@ -185,20 +200,20 @@ impl Poller {
         if Instant::now() < self.retry_at {
             return false;
         }
-        let found = start::find(&self.consumer, keys, self.reset);
+        let found = start::find(&self.client.consumer, keys, self.client.reset);
         let found = found.and_then(|starts| start::assignment(&starts).map(|assignment| (starts, assignment)));
         let (starts, assignment) = match found {
             Ok(found) => found,
             Err(error) => {
-                let error = self.consumer.context().complaints.explain(&error);
+                let error = self.client.consumer.context().complaints.explain(&error);
                 warn!(error, "the start of new partitions is not to be had; trying again");
                 self.retry_at = Instant::now() + RETRY;
                 return false;
             }
         };
-        answer(&self.consumer, true, &assignment);
+        answer(&self.client.consumer, true, &assignment);
         // A partition that comes back is still paused if it was when it went.
-        self.note("resume", self.consumer.resume(&assignment));
+        note("resume", self.client.consumer.resume(&assignment));
         if !starts.is_empty() {
             info!(partitions = starts.len(), "partitions taken");
         }
@@ -208,21 +223,21 @@ impl Poller {
 
     /// Only at rest: whoever has them next must find everything committed.
     fn give_up(&mut self, keys: &[Key]) -> bool {
-        if self.consumer.assignment_lost() {
+        if self.client.consumer.assignment_lost() {
             return self.lose(keys);
         }
         if !self.partitions.at_rest(keys) {
             return false;
         }
         self.partitions.remove(keys);
-        answer(&self.consumer, false, &list(keys));
+        answer(&self.client.consumer, false, &list(keys));
         info!(partitions = keys.len(), "partitions given up");
         true
     }
 
     fn lose(&mut self, keys: &[Key]) -> bool {
         let running = self.partitions.remove(keys);
-        answer(&self.consumer, false, &list(keys));
+        answer(&self.client.consumer, false, &list(keys));
         warn!(
             partitions = keys.len(),
             running, "partitions are lost: the group has gone on without this worker; what runs is not committed"
@@ -233,16 +248,10 @@ impl Poller {
     fn turn(&mut self) {
         let (pause, resume) = self.partitions.turns();
         if !pause.is_empty() {
-            self.note("pause", self.consumer.pause(&list(&pause)));
+            note("pause", self.client.consumer.pause(&list(&pause)));
         }
         if !resume.is_empty() {
-            self.note("resume", self.consumer.resume(&list(&resume)));
-        }
-    }
-
-    fn note(&self, what: &str, result: Result<(), KafkaError>) {
-        if let Err(error) = result {
-            warn!(%error, "Kafka: {what}");
+            note("resume", self.client.consumer.resume(&list(&resume)));
         }
     }
 
@@ -261,7 +270,7 @@ impl Poller {
     /// All that is due, when the answers to what was due before are here: ends that come meanwhile
     /// share a commit.
     fn commit(&mut self) {
-        while let Some(commit) = self.committer.answer() {
+        while let Some(commit) = self.client.committer.answer() {
             self.answered(commit);
         }
         if self.deliveries.is_none() && self.unheard.is_some_and(|since| since.elapsed() > LAST_COMMIT) {
@@ -272,10 +281,10 @@ impl Poller {
         if self.asked > 0 || Instant::now() < self.retry_at {
             return;
         }
-        for commit in self.partitions.to_commit() {
+        for commit in self.partitions.due() {
             self.unheard.get_or_insert_with(Instant::now);
             self.asked += 1;
-            self.committer.ask(commit);
+            self.client.committer.ask(commit);
         }
     }
 
@@ -314,7 +323,7 @@ impl Poller {
     /// Whoever still waits hears that it is lost, then the group is left. librdkafka calls back for
     /// the partitions that it has; the context answers.
     fn leave(self) {
-        let Self { consumer, committer, mut partitions, pending, deliveries, .. } = self;
+        let Self { client: Client { consumer, committer, .. }, mut partitions, pending, deliveries, .. } = self;
         partitions.remove(&partitions.keys());
         drop(deliveries);
         committer.finish(LEAVE);
@@ -325,5 +334,18 @@ impl Poller {
                 Event::Revoked(keys) | Event::Lost(keys) => answer(&consumer, false, &list(keys)),
             }
         }
+    }
+}
+
+/// A broker may refuse the login or the certificate.
+fn refuses(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, Authentication, SSL, SaslAuthenticationFailed};
+    let code = error.rdkafka_error_code();
+    code.is_some_and(|code| [AllBrokersDown, Authentication, SSL, SaslAuthenticationFailed].contains(&code))
+}
+
+fn note(what: &str, result: Result<(), KafkaError>) {
+    if let Err(error) = result {
+        warn!(%error, "Kafka: {what}");
     }
 }

@@ -16,7 +16,7 @@ pub struct Record {
     pub key: Key,
     pub offset: i64,
     /// What the producer chose the partition by.
-    pub record_key: Option<Vec<u8>>,
+    pub chosen_by: Option<Vec<u8>>,
     /// In order; a name may come more than once.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     pub message: Message,
@@ -36,14 +36,14 @@ impl Record {
         });
         let body = from.payload().unwrap_or_default().to_vec();
         let message = message(&key, from.offset(), &headers, body);
-        Self { key, offset: from.offset(), record_key: from.key().map(<[u8]>::to_vec), headers, message }
+        Self { key, offset: from.offset(), chosen_by: from.key().map(<[u8]>::to_vec), headers, message }
     }
 
     /// Bytes, about.
     pub fn size(&self) -> usize {
         let headers: usize =
             self.headers.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len)).sum();
-        self.message.body.len() + self.record_key.as_ref().map_or(0, Vec::len) + headers
+        self.message.body.len() + self.chosen_by.as_ref().map_or(0, Vec::len) + headers
     }
 }
 

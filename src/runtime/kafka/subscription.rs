@@ -8,20 +8,21 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::committer::Committer;
 use super::context::Context;
 use super::dead_letter::DeadLetters;
 use super::delivery::{Command, Delivered, Line};
 use super::partitions::{Out, Partitions};
-use super::poller::{Ended, Poller};
+use super::poller::{Client, Ended, Poller};
 use super::{GroupProtocol, Settings, protocol};
-use crate::librdkafka;
+use crate::librdkafka::{self, Identity};
 use crate::runtime::broker::{Delivery, SubscribeError, Subscription};
 
 /// For a first answer of the brokers.
@@ -79,8 +80,8 @@ pub async fn open(
 impl Member {
     /// The whole life of the thread.
     fn live(self, joined: oneshot::Sender<Result<(), String>>) {
-        let consumer = match self.join() {
-            Ok(consumer) => consumer,
+        let (consumer, identity) = match self.join() {
+            Ok(joined) => joined,
             Err(error) => return drop(joined.send(Err(error))),
         };
         if joined.send(Ok(())).is_err() {
@@ -93,20 +94,24 @@ impl Member {
             Err(error) => return warn!(%error, "no thread for commits"),
         };
         let partitions = Partitions::new(self.lost.clone());
-        let reset = self.settings.offset_reset;
-        let poller = Poller::new(consumer, committer, reset, partitions, self.commands, self.deliveries, self.slots);
+        let settings = self.settings.clone();
+        let renewed = move || settings.connection.identity().is_ok_and(|now| now != identity);
+        let client = Client { consumer, committer, renewed: Box::new(renewed), reset: self.settings.offset_reset };
+        let poller = Poller::new(client, partitions, self.commands, self.deliveries, self.slots);
         match poller.run() {
             Ended::Left(left) => drop(left.map(|left| left.send(()))),
             Ended::Fatal(code) if protocol::refused(code) && self.settings.group_protocol == GroupProtocol::Auto => {
                 warn!("the brokers have the group protocol of Kafka 4 turned off: using the classic one");
                 self.refused.store(true, Ordering::Relaxed);
             }
+            Ended::Renewed => info!("the login or the certificates have changed: joining again with the new ones"),
             Ended::Fatal(code) => warn!(error = %code, "Kafka ends the membership{}", remedy(code)),
         }
     }
 
-    fn join(&self) -> Result<BaseConsumer<Context>, String> {
-        let config = self.settings.consumer(self.classic).map_err(|error| error.to_string())?;
+    fn join(&self) -> Result<(BaseConsumer<Context>, Identity), String> {
+        let identity = self.settings.connection.identity().map_err(|error| error.to_string())?;
+        let config = self.settings.consumer(identity.clone(), self.classic).map_err(|error| error.to_string())?;
         let made = config.create_with_context(Context::default());
         let mut consumer: BaseConsumer<Context> = made.map_err(|error| librdkafka::refused(error).to_string())?;
         let me = std::thread::current();
@@ -117,7 +122,7 @@ impl Member {
         self.look_up(&consumer, &self.settings.dead_letter, "--dead-letter")?;
         let topics: Vec<&str> = self.settings.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(|error| error.to_string())?;
-        Ok(consumer)
+        Ok((consumer, identity))
     }
 
     fn look_up(&self, consumer: &BaseConsumer<Context>, topic: &str, option: &str) -> Result<(), String> {
@@ -128,7 +133,7 @@ impl Member {
             }
             self.unreachable(&consumer.context().complaints.explain(&error))
         })?;
-        let trouble = metadata.topics().iter().find_map(|found| found.error());
+        let trouble = metadata.topics().iter().find_map(MetadataTopic::error);
         match trouble {
             None => Ok(()),
             Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) => Err(format!(

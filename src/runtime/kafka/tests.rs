@@ -1,6 +1,5 @@
 //! What is decided of partitions, without a broker.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode;
@@ -21,7 +20,7 @@ fn key(partition: i32) -> Key {
 
 fn record(partition: i32, offset: i64) -> Record {
     let message = Message { body: vec![0; 100], ..Message::default() };
-    Record { key: key(partition), offset, record_key: None, headers: Vec::new(), message }
+    Record { key: key(partition), offset, chosen_by: None, headers: Vec::new(), message }
 }
 
 fn with(partitions: impl IntoIterator<Item = i32>) -> Partitions {
@@ -50,7 +49,7 @@ fn end(held: &mut Partitions, out: &Out) -> oneshot::Receiver<Settled> {
 }
 
 fn commit(held: &mut Partitions) -> Vec<(i32, i64, String)> {
-    let due = held.to_commit();
+    let due = held.due();
     let told = due.iter().map(|it| (it.key.1, it.point.position, it.point.metadata.clone())).collect();
     for commit in due {
         held.answered(commit);
@@ -78,7 +77,7 @@ fn an_end_is_acknowledged_only_when_it_is_committed() {
     arrive(&mut held, 0, 0..2);
     let (first, second) = (held.take().unwrap(), held.take().unwrap());
     let mut settled = end(&mut held, &second);
-    let due = held.to_commit();
+    let due = held.due();
     assert!(settled.try_recv().is_err(), "asked, not answered");
     let Ok([asked]) = <[Commit; 1]>::try_from(due) else { panic!("one partition") };
     assert_eq!(asked.point, Point { position: 0, metadata: "awp1:0:BB".into() });
@@ -194,7 +193,7 @@ fn a_partition_whose_metadata_is_full_begins_no_more() {
     arrive(&mut held, 1, 0..1);
     assert_eq!(held.take().map(|out| place(&out)), Some((1, 0)), "others go on");
     end(&mut held, &first.unwrap());
-    let point = held.to_commit().remove(0).point;
+    let point = held.due().remove(0).point;
     assert!(point.position > 0 && point.metadata.len() <= LIMIT);
 }
 
@@ -208,12 +207,12 @@ fn a_broker_that_takes_less_metadata_gets_less() {
             end(&mut held, &out);
         }
     }
-    let commit = held.to_commit().remove(0);
+    let commit = held.due().remove(0);
     let before = commit.point.metadata.len();
     held.shrink_metadata();
     held.shrink_metadata();
     refuse(&mut held, commit);
-    let after = held.to_commit().remove(0).point.metadata.len();
+    let after = held.due().remove(0).point.metadata.len();
     assert!(before > 1000 && after <= 1024, "{before}, {after}");
 }
 
@@ -247,6 +246,10 @@ fn settings() -> Settings {
     }
 }
 
+fn consumer(settings: &Settings, classic: bool) -> ClientConfig {
+    settings.consumer(settings.connection.identity().unwrap(), classic).unwrap()
+}
+
 #[test]
 fn a_worker_that_could_lose_tasks_does_not_start() {
     assert_eq!(settings().check(), Ok(()));
@@ -262,8 +265,8 @@ fn a_worker_that_could_lose_tasks_does_not_start() {
 #[test]
 fn the_group_waits_longer_than_a_task_may_take() {
     let interval = |task_timeout| {
-        let settings = Arc::new(Settings { task_timeout, ..settings() });
-        settings.consumer(false).unwrap().get("max.poll.interval.ms").unwrap().to_owned()
+        let settings = Settings { task_timeout, ..settings() };
+        consumer(&settings, false).get("max.poll.interval.ms").unwrap().to_owned()
     };
     assert_eq!(interval(Some(Duration::from_secs(1500))), "1800000");
     assert_eq!(interval(None), "86400000");
@@ -273,7 +276,7 @@ fn the_group_waits_longer_than_a_task_may_take() {
 #[test]
 fn nothing_is_committed_behind_our_back() {
     for classic in [true, false] {
-        let config = settings().consumer(classic).unwrap();
+        let config = consumer(&settings(), classic);
         let of = |name| config.get(name);
         assert_eq!((of("enable.auto.commit"), of("enable.auto.offset.store")), (Some("false"), Some("false")));
         assert_eq!(of("group.instance.id"), None, "a dynamic member");
@@ -283,4 +286,16 @@ fn nothing_is_committed_behind_our_back() {
         assert_eq!(of("group.protocol"), Some(if classic { "classic" } else { "consumer" }));
         assert_eq!(of("partition.assignment.strategy"), classic.then_some("cooperative-sticky"));
     }
+}
+
+#[test]
+fn full_metadata_does_not_stop_a_partition_for_ever() {
+    let mut held = Partitions::new(CancellationToken::new());
+    let inherited: Ranges = (0..2500).map(|n| (1 + 2 * n, 2 + 2 * n)).collect();
+    held.assign(vec![Start { key: key(0), position: 0, inherited, committed: true }]);
+    arrive(&mut held, 0, 0..4);
+    let first = held.take().unwrap();
+    assert!(held.take().is_none(), "one at a time");
+    end(&mut held, &first);
+    assert_eq!(held.take().map(|out| place(&out)), Some((0, 2)));
 }

@@ -64,7 +64,8 @@ fn attributes(letter: &Letter<'_>, queue_url: &str) -> Result<Attributes, BuildE
 }
 
 fn bounded(reason: &str) -> &str {
-    &reason[..reason.floor_char_boundary(LONGEST_REASON)]
+    let mut ends = (0..=reason.len().min(LONGEST_REASON)).rev();
+    &reason[..ends.find(|&end| reason.is_char_boundary(end)).unwrap_or_default()]
 }
 
 #[cfg(test)]

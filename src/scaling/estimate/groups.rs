@@ -39,7 +39,7 @@ pub struct Groups {
 pub struct Seen {
     /// B
     pub waiting: f64,
-    /// N; `None` = not known, which teaches nothing.
+    /// As the broker counted it; `None` = not known, which teaches nothing.
     pub in_flight: Option<f64>,
     /// Slots of workers that are ready.
     pub slots: f64,

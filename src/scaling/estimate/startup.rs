@@ -29,14 +29,18 @@ pub struct Startup {
 
 impl Default for Startup {
     fn default() -> Self {
-        Self { samples: VecDeque::from([FIRST_GUESS]), learned: FIRST_GUESS, restored: false }
+        Self::beginning_at(FIRST_GUESS, false)
     }
 }
 
 impl Startup {
     pub fn restored(seconds: f64) -> Self {
+        Self::beginning_at(seconds, true)
+    }
+
+    fn beginning_at(seconds: f64, restored: bool) -> Self {
         let seconds = seconds.clamp(0.0, LONGEST);
-        Self { samples: VecDeque::from([seconds]), learned: seconds, restored: true }
+        Self { samples: VecDeque::from([seconds]), learned: seconds, restored }
     }
 
     /// A pod took this long.

@@ -45,6 +45,8 @@ pub(super) fn of(inputs: &Inputs, decision: &Decision, trace: &Trace) -> Vec<Wha
 }
 
 type Variation = (&'static str, String, Settings);
+/// Takes a setting, its value in the manifest, and how it changes the law's settings.
+type Try<'a> = dyn FnMut(&'static str, String, &dyn Fn(&mut Settings)) + 'a;
 
 fn variations(inputs: &Inputs, decision: &Decision, trace: &Trace) -> Vec<Variation> {
     let now = &inputs.settings;
@@ -82,11 +84,8 @@ fn variations(inputs: &Inputs, decision: &Decision, trace: &Trace) -> Vec<Variat
     variations
 }
 
-/// Adds a variation: the setting, its value, and what it changes.
-type With<'a> = dyn FnMut(&'static str, String, &dyn Fn(&mut Settings)) + 'a;
-
 /// Each limit that is below what is wanted, raised so far that it no longer is.
-fn raise_limits(inputs: &Inputs, decision: &Decision, trace: &Trace, with: &mut With<'_>) {
+fn raise_limits(inputs: &Inputs, decision: &Decision, trace: &Trace, with: &mut Try<'_>) {
     let now = &inputs.settings;
     // What drains and terminates is still there while the others come.
     let elsewhere = trace.members.len() as u32 + trace.absent - trace.active;

@@ -5,4 +5,5 @@ mod blind;
 mod by_counts;
 mod cases;
 pub mod fixtures;
+mod law_properties;
 mod properties;

@@ -101,6 +101,20 @@ impl Asked {
         named.into_iter().flatten().any(|name| name.contains(pool)) || regarding == Some(pool)
     }
 
+    /// Whether the chart's Role allows it.
+    pub fn allowed(&self) -> bool {
+        match (self.kind, self.sub, self.verb) {
+            (Kind::Event, Sub::None, verb) => matches!(verb, Verb::Create | Verb::Merge),
+            (_, Sub::None, Verb::List | Verb::Watch { .. }) => true,
+            (Kind::Deployment | Kind::ConfigMap, Sub::None, Verb::Create | Verb::Apply | Verb::Merge) => true,
+            (Kind::Deployment, Sub::None, Verb::Get) => true,
+            (Kind::Pod, Sub::None, Verb::Merge) => true,
+            (Kind::Deployment, Sub::Scale, Verb::Merge) => true,
+            (Kind::Pool, Sub::Status, Verb::Apply) => true,
+            _ => false,
+        }
+    }
+
     pub fn writes(&self) -> bool {
         matches!(self.verb, Verb::Create | Verb::Apply | Verb::Merge | Verb::Delete)
     }

@@ -68,6 +68,7 @@ impl World {
     fn receive(&mut self, asked: &Asked) -> (Fate, u64) {
         let fate = self.weather.fate(asked, &mut self.net);
         let sent = self.now();
+        self.judge_rights(asked);
         if asked.writes() {
             let replicas = asked.body["spec"]["replicas"].as_u64();
             self.note(|| format!("{asked}{}", replicas.map_or_else(String::new, |count| format!(" replicas={count}"))));

@@ -21,7 +21,7 @@ use super::errors;
 use crate::scaling::observation::{Counted, CountedByWorker, ErrorClass, QueueCounts, QueueReading, Unknown};
 use crate::scaling::time::Timestamp;
 
-pub use row::Row;
+pub use row::{Row, is_running};
 
 /// Seconds between two looks that confirm a zero, and how old what a row says of a quorum queue
 /// may be when it is fetched: RabbitMQ's `quorum_tick_interval`, 5 s by default. After a leader

@@ -15,6 +15,11 @@ pub struct Row {
     pub queue_type: Option<String>,
 }
 
+/// Classic queues are also `idle` (hibernating) and `flow` (slowing publishers) in health.
+pub fn is_running(state: &str) -> bool {
+    matches!(state, "running" | "idle" | "flow")
+}
+
 impl Row {
     pub fn is_classic(&self) -> bool {
         self.queue_type.as_deref() == Some("classic")
@@ -25,8 +30,7 @@ impl Row {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        // Classic queues are also `idle` (hibernating) and `flow` (slowing publishers) in health.
-        matches!(self.state.as_deref(), Some("running" | "idle" | "flow"))
+        self.state.as_deref().is_some_and(is_running)
     }
 
     pub(super) fn is_healthy(&self) -> bool {

@@ -163,9 +163,10 @@ impl Asking {
         match Topology::default().facts(&mut self.http, &vhost, &[queue], true).await {
             Ok(mut facts) => match facts.remove(&queue.name).and_then(|facts| facts.dead_letter) {
                 None => Target::None,
-                Some(DeadLetterTarget::Exchange { queue: Some(queue), .. }) => Target::Queue(queue),
+                Some(DeadLetterTarget::Exchange { queue: Some(queue), .. } | DeadLetterTarget::Queue(queue)) => {
+                    Target::Queue(queue)
+                }
                 Some(DeadLetterTarget::Exchange { exchange, queue: None, .. }) => Target::Exchange(exchange),
-                Some(DeadLetterTarget::Queue(queue)) => Target::Queue(queue),
             },
             Err(failure) => {
                 let why = self.explain(failure);

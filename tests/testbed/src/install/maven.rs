@@ -74,18 +74,19 @@ impl Artifacts {
 
     /// A project that only has dependencies.
     fn project(&self) -> Result<String> {
-        let mut dependencies = String::new();
+        let mut dependencies = Vec::new();
         for coordinates in self.coordinates {
             let [group, artifact, version] = coordinates.split(':').collect::<Vec<_>>()[..] else {
                 bail!("{coordinates} is not group:artifact:version");
             };
-            dependencies += &format!(
+            dependencies.push(format!(
                 "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
                  <version>{version}</version></dependency>"
-            );
+            ));
         }
+        let dependencies = dependencies.concat();
         Ok(format!(
-            "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\
+            "<project><modelVersion>4.0.0</modelVersion>\
              <groupId>awp</groupId><artifactId>testbed</artifactId><version>1</version><packaging>pom</packaging>\
              <dependencies>{dependencies}</dependencies></project>"
         ))

@@ -127,6 +127,16 @@ impl Clients {
         Ok(offsets.collect())
     }
 
+    pub async fn ends(&self, topic: &str, partitions: &[i32]) -> Result<Vec<(i32, i64)>> {
+        let consumer = self.consumer("ends")?;
+        let (topic, partitions) = (topic.to_owned(), partitions.to_vec());
+        let ends = spawn_blocking(move || {
+            let end = |partition| Ok((partition, consumer.fetch_watermarks(&topic, partition, LIMIT)?.1));
+            partitions.into_iter().map(end).collect()
+        });
+        ends.await?
+    }
+
     pub async fn delete_group(&self, group: &str) -> Result<()> {
         done(self.admin()?.delete_groups(&[group], &options()).await?)
     }

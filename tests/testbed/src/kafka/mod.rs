@@ -173,6 +173,11 @@ impl Kafka {
         self.clients.committed(group, topic, partitions).await
     }
 
+    /// Where the partitions end: the offsets of the records that will come next.
+    pub async fn ends(&self, topic: &str, partitions: &[i32]) -> Result<Vec<(i32, i64)>> {
+        self.clients.ends(topic, partitions).await
+    }
+
     /// Deletes a group without members and its commits.
     pub async fn delete_group(&self, group: &str) -> Result<()> {
         self.clients.delete_group(group).await
@@ -185,7 +190,7 @@ impl Kafka {
         let user = format!("User:{READER}");
         let mut args = vec!["--bootstrap-server", &bootstrap, "--add", "--allow-principal", &user];
         args.extend(on);
-        self.brokers[0].tool("kafka.admin.AclCommand", &args).await.map(drop)
+        self.brokers[0].tool("org.apache.kafka.tools.AclCommand", &args).await.map(drop)
     }
 
     /// One of Kafka's Java tools by its class (`org.apache.kafka.tools.consumer.group.ConsumerGroupCommand`, …), a few

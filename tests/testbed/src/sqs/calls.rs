@@ -71,7 +71,7 @@ impl Sqs {
 
     /// Sends these bodies; in a FIFO queue by turns to `groups` message groups.
     pub async fn send(&self, url: &str, bodies: impl IntoIterator<Item = String>, groups: usize) -> Result<()> {
-        let fifo = url.ends_with(".fifo");
+        let fifo = url.strip_suffix(".fifo").is_some();
         let entries: Vec<Value> = bodies
             .into_iter()
             .enumerate()

@@ -1,6 +1,8 @@
 //! What the demo needs of a broker. A broker is a file beside this one and a line in [`start`].
 
+mod kafka;
 mod rabbitmq;
+mod sqs;
 
 use std::fmt::Debug;
 
@@ -12,6 +14,8 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     Rabbitmq,
+    Sqs,
+    Kafka,
 }
 
 /// A running broker with a login for the operator and the workers.
@@ -43,6 +47,8 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rabbitmq => "RabbitMQ",
+            Self::Sqs => "ElasticMQ (for Amazon SQS)",
+            Self::Kafka => "Apache Kafka",
         }
     }
 }
@@ -50,6 +56,8 @@ impl Kind {
 pub async fn start(kind: Kind) -> Result<Box<dyn Broker>> {
     match kind {
         Kind::Rabbitmq => rabbitmq::start().await,
+        Kind::Sqs => sqs::start().await,
+        Kind::Kafka => kafka::start().await,
     }
 }
 
