@@ -74,7 +74,10 @@ pub async fn run(args: Args) -> Result<()> {
     let results = target.join("bench");
     eprintln!("bench: {}", machine.describe());
     for part in &args.only {
-        for figures in interrupts.or(Box::pin(measure(*part, &args, &awp, target))).await? {
+        // Only a fleet has a size; each is told when it is measured.
+        let sizes = if *part == Part::Fleet { args.pools.as_slice() } else { &[0] };
+        for pools in sizes {
+            let figures = interrupts.or(Box::pin(measure(*part, &args, *pools, &awp, target))).await?;
             figures.keep(&results, &machine)?;
             figures.print();
         }
@@ -83,23 +86,16 @@ pub async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-async fn measure(part: Part, args: &Args, awp: &Path, target: &Path) -> Result<Vec<Figures>> {
-    Ok(match part {
-        Part::Decide => vec![decide::measure(target)?],
-        Part::Release => vec![release::measure(awp).await?],
+async fn measure(part: Part, args: &Args, pools: u16, awp: &Path, target: &Path) -> Result<Figures> {
+    match part {
+        Part::Decide => decide::measure(target),
+        Part::Release => release::measure(awp).await,
         Part::Reaction => {
             let time = Duration::from_secs(2 * u64::from(args.bursts));
-            vec![reaction::measure(awp, args.bursts.into(), time).await?]
+            reaction::measure(awp, args.bursts.into(), time).await
         }
-        Part::Fleet => {
-            let mut all = Vec::new();
-            for pools in &args.pools {
-                let rest = Duration::from_secs(args.rest.into());
-                all.push(fleet::measure(awp, (*pools).into(), rest).await?);
-            }
-            all
-        }
-    })
+        Part::Fleet => fleet::measure(awp, pools.into(), Duration::from_secs(args.rest.into())).await,
+    }
 }
 
 fn say(what: &str) {

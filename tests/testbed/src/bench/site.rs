@@ -195,4 +195,4 @@ pub fn names(from: usize, count: usize) -> Vec<String> {
 }
 
 /// Longer than anything here takes on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(300);
