@@ -20,13 +20,12 @@ pub fn region(url: &str) -> Option<&str> {
     let host = host(url);
     let labels = DOMAINS.iter().find_map(|domain| host.strip_suffix(domain))?;
     let labels = labels.strip_suffix(".vpce").unwrap_or(labels);
-    let region = match labels.strip_suffix(".queue") {
-        Some(region) => region,
-        None => {
-            let (service, region) = labels.rsplit_once('.')?;
-            let service = service.rsplit('.').next()?;
-            matches!(service, "sqs" | "sqs-fips").then_some(region)?
-        }
+    let region = if let Some(region) = labels.strip_suffix(".queue") {
+        region
+    } else {
+        let (service, region) = labels.rsplit_once('.')?;
+        let service = service.rsplit('.').next()?;
+        matches!(service, "sqs" | "sqs-fips").then_some(region)?
     };
     (!region.is_empty() && !region.contains('.')).then_some(region)
 }

@@ -1,5 +1,4 @@
 //! What `awp worker` and `awp publish` are told alike of a Kafka cluster.
-#![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
 use std::path::PathBuf;
 

@@ -82,7 +82,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Publish(args) => publish::run(args).await,
             Command::Status(args) => status::run(args).await,
             Command::Explain(args) => explain::run(args).await,
-            Command::Check(args) => check::run(args).await,
+            Command::Check(args) => Box::pin(check::run(args)).await,
             Command::Release(args) => release::run(args).await,
             Command::Simulate(args) => simulate::run(&args),
             Command::Crd(args) => crd::run(args),

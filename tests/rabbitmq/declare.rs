@@ -128,7 +128,7 @@ async fn a_queue_with_another_argument_is_left_alone_and_both_values_are_named()
     let number = |name, value| (name, AMQPValue::LongLongInt(value));
     let arguments: [(&str, &[_]); 4] = [
         ("other-ttl", &[quorum.clone(), number("x-message-ttl", 60_000)]),
-        ("no-ttl", &[quorum.clone()]),
+        ("no-ttl", std::slice::from_ref(&quorum)),
         ("limited", &[quorum.clone(), number("x-message-ttl", 300_000), number("x-max-length", 5)]),
         // The broker names one difference only, the type last.
         ("classic", &[("x-queue-type", AMQPValue::LongString("classic".into())), number("x-message-ttl", 300_000)]),

@@ -166,9 +166,7 @@ fn a_kafka_section_that_an_older_crd_lets_through_is_refused_with_the_remedy() {
         ("group: g", "group: '', startFrom: { timestamp: x }", "spec.broker.kafka.group: write the name"),
         ("group: g", "group: g, startFrom: { timestamp: yesterday }", "spec.broker.kafka.startFrom.timestamp: write"),
     ] {
-        let text = format!(
-            "broker: {{ kafka: {{ bootstrapServers: ['kafka:9092'], topics: [b, a], group: g }} }}\nworker: {{}}"
-        );
+        let text = "broker: { kafka: { bootstrapServers: ['kafka:9092'], topics: [b, a], group: g } }\nworker: {}";
         let spec: AgentWorkerPoolSpec = serde_saphyr::from_str(&text.replace(old, new)).unwrap();
         let refused = Pool::try_from(&spec).unwrap_err().to_string();
         assert!(refused.starts_with(message) && !refused.contains(PLANTED), "{refused}");

@@ -104,16 +104,13 @@ impl Account {
     fn note(&self, failure: Option<&Failure>) {
         let now = self.clock.now();
         let mut breaker = self.breaker();
-        match failure.filter(|failure| failure.is_common()) {
-            Some(failure) => {
-                breaker.backoff.failed(now, (self.jitter)());
-                breaker.failure = Some(failure.clone());
-            }
+        if let Some(failure) = failure.filter(|failure| failure.is_common()) {
+            breaker.backoff.failed(now, (self.jitter)());
+            breaker.failure = Some(failure.clone());
+        } else {
             // Whatever was said of one queue, the address answers and knows us.
-            None => {
-                breaker.backoff.succeeded();
-                breaker.failure = None;
-            }
+            breaker.backoff.succeeded();
+            breaker.failure = None;
         }
     }
 

@@ -123,7 +123,7 @@ impl Task {
                 Ok(attributes) => attributes::depth(&attributes).ok_or_else(|| errors::counts_missing(&queue)),
                 Err(failure) => Err(errors::failed(&failure, &self.account.identity, &queue, "GetQueueAttributes")),
             };
-            self.watch.counted_dead_letters(&queue, depth);
+            self.watch.counted_dead_letters(&queue, &depth);
         }
     }
 

@@ -124,14 +124,14 @@ impl Watch {
         });
     }
 
-    pub fn counted_dead_letters(&self, queue: &str, depth: Result<u64, Unknown>) {
+    pub fn counted_dead_letters(&self, queue: &str, depth: &Result<u64, Unknown>) {
         let at = self.clock.now();
         self.update(|table| {
             let failure = depth.as_ref().err().cloned();
             let new = table.depth_failure.as_ref().map(|why| why.reason) != failure.as_ref().map(|why| why.reason);
             table.depth_failure = failure;
             match depth {
-                Ok(count) => {
+                &Ok(count) => {
                     table.depths.insert(queue.to_owned(), Counted { count, at });
                 }
                 // Not at once again: the age of what is shown stays as it is.

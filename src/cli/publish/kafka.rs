@@ -1,5 +1,4 @@
 //! The Kafka side of `awp publish`.
-#![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
 use anyhow::Context;
 

@@ -1,5 +1,4 @@
 //! The Amazon SQS side of `awp publish`.
-#![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
 use super::Common;
 use crate::cli::sqs::SqsQueueArgs;

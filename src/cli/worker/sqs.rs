@@ -1,5 +1,4 @@
 //! The Amazon SQS side of `awp worker`.
-#![expect(clippy::doc_markdown, reason = "doc comments on arguments are the help text, which shows backticks")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -145,10 +145,11 @@ mod tests {
 
     #[test]
     fn what_an_earlier_owner_did_is_skipped_and_passed_on() {
+        use Arrival::{DoneBefore, New};
+
         let mut progress = Progress::new(10, vec![(11, 13), (14, 15)]);
         assert_eq!((progress.position(), progress.done_above()), (10, vec![(11, 13), (14, 15)]), "before any arrives");
         let arrivals = (10..15).map(|offset| progress.arrive(offset)).collect::<Vec<_>>();
-        use Arrival::{DoneBefore, New};
         assert_eq!(arrivals, [New, DoneBefore, DoneBefore, New, DoneBefore]);
         progress.done(10);
         assert_eq!((progress.position(), progress.done_above()), (13, vec![(14, 15)]));
@@ -190,7 +191,7 @@ mod tests {
                     committed = (position, encode(position, &progress.done_above(), LIMIT).0);
                 }
             }
-            prop_assert_eq!(done.len() as i64, count);
+            prop_assert_eq!(done.len(), usize::try_from(count).unwrap());
             prop_assert_eq!(committed, (count, String::new()));
         }
     }

@@ -117,6 +117,7 @@ fn a_worker_holds_what_the_table_says() {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "a line of a table, not a state")]
 struct DecideCase {
     it: String,
     #[serde(default)]

@@ -34,11 +34,14 @@ fn zeros(from: f64, until: f64, period: f64) -> Vec<At> {
     looks
 }
 
+/// Ready, in flight, and whether the zero is still to be proved.
+type Told = Option<(u64, Option<u64>, bool)>;
+
 #[test]
 fn what_is_told_after_each_story() {
     let after = |looks: &[At], more: &[At]| [looks, more].concat();
     let asleep = zeros(0.0, 100.0, 20.0);
-    let table: Vec<(&str, Vec<At>, Option<(u64, Option<u64>, bool)>)> = vec![
+    let table: Vec<(&str, Vec<At>, Told)> = vec![
         ("nothing was looked at", vec![], None),
         ("many are believed at once", vec![(0.0, 37, 0)], Some((37, Some(0), false))),
         ("many in flight as well", vec![(0.0, 0, 12)], Some((0, Some(12), false))),
