@@ -15,22 +15,18 @@ use super::nodes::Nodes;
 use super::{Isolation, Wanted};
 use crate::clock::Clock;
 use crate::kafka::message::{
-    Batch, CommitOffsets, Committed, DescribeClassic, DescribeConsumer, EARLIEST, Fetch, FetchCommits, Group,
-    GroupCommits, LATEST, ListOffsets,
+    Batch, DescribeClassic, DescribeConsumer, EARLIEST, Fetch, FetchCommits, Group, GroupCommits, LATEST, ListOffsets,
 };
 use crate::kafka::{Cluster, Code, Error, Partitions};
 use crate::scaling::observation::Unknown;
 use crate::scaling::time::Timestamp;
 
-/// What a person finds in the metadata of commits that are ours.
-const NOTE: &str = "position kept by awp while the pool has no workers";
-
 /// Looks at groups of one cluster.
 #[derive(Debug)]
 pub struct Reader {
-    cluster: Arc<Cluster>,
+    pub(super) cluster: Arc<Cluster>,
     identity: Identity,
-    atlas: Atlas,
+    pub(super) atlas: Atlas,
     nodes: Nodes,
     clock: Clock,
 }
@@ -360,36 +356,6 @@ impl Reader {
         Ok(offsets)
     }
 
-    /// Commits for a group without members; refused with `UNKNOWN_MEMBER_ID` where it has some.
-    pub async fn commit(&self, group: &str, offsets: &BTreeMap<Place, i64>) -> Result<(), Error> {
-        let node = self.atlas.coordinator(group).map_err(Error::Refused)?;
-        let before = self.committed(node, group, offsets.keys()).await?;
-        let commits = offsets.iter().map(|(place, &offset)| {
-            // The metadata belongs to the offset: `awp worker` keeps there what is done above it.
-            let same = before.get(place).filter(|it| it.offset == offset && !it.metadata.is_empty());
-            let metadata = same.map_or(NOTE, |it| &it.metadata).to_owned();
-            (place.clone(), Committed { offset, metadata })
-        });
-        let offsets = by_topic(commits);
-        self.cluster.ask(node, &CommitOffsets { group, offsets }).await?.map_err(Error::Refused)
-    }
-
-    async fn committed(
-        &self,
-        node: i32,
-        group: &str,
-        places: impl Iterator<Item = &Place>,
-    ) -> Result<HashMap<Place, Committed>, Error> {
-        let mut partitions = Partitions::new();
-        for (topic, partition) in places {
-            partitions.entry(topic.clone()).or_default().push(*partition);
-        }
-        let mut answer = self.cluster.ask(node, &FetchCommits { groups: vec![(group, &partitions)] }).await?;
-        let commits = answer.remove(group).unwrap_or_else(|| Ok(HashMap::new())).map_err(Error::Refused)?;
-        let known = commits.into_iter().filter_map(|(place, committed)| Some((place, committed.ok()??)));
-        Ok(known.collect())
-    }
-
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
@@ -409,7 +375,7 @@ fn visible(batches: &[Batch], look: Look) -> Option<bool> {
     mine().next_back().filter(|last| last.last + 1 >= look.end).map(|_| false)
 }
 
-fn by_topic<T>(places: impl Iterator<Item = (Place, T)>) -> BTreeMap<String, Vec<(i32, T)>> {
+pub(super) fn by_topic<T>(places: impl Iterator<Item = (Place, T)>) -> BTreeMap<String, Vec<(i32, T)>> {
     let mut topics: BTreeMap<String, Vec<(i32, T)>> = BTreeMap::new();
     for ((topic, partition), value) in places {
         topics.entry(topic).or_default().push((partition, value));
