@@ -30,7 +30,7 @@ async fn a_pool_on_kafka_wakes_works_and_sleeps_again() {
     bench
         .until("every task is committed", async || {
             let committed = kafka.committed(&group, &topic, &all).await?;
-            Ok(committed.len() == all.len() && committed.iter().all(|(_, offset)| *offset == EACH as i64))
+            Ok(committed.len() == all.len() && committed.iter().all(|(_, offset)| usize::try_from(*offset) == Ok(EACH)))
         })
         .await;
     bench.until_asleep().await;

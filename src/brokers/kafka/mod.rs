@@ -22,6 +22,7 @@ mod belief;
 mod check;
 mod errors;
 mod identity;
+mod keep;
 mod lag;
 mod nodes;
 mod poller;

@@ -1,8 +1,6 @@
 //! One look at everything: per coordinator one request for what all its groups have committed, per
 //! leader one for where all its partitions end. More only for what is not known yet or changes rarely.
 
-mod places;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -17,7 +15,7 @@ use super::nodes::Nodes;
 use super::{Isolation, Wanted};
 use crate::clock::Clock;
 use crate::kafka::message::{
-    DescribeClassic, DescribeConsumer, EARLIEST, FetchCommits, Group, GroupCommits, LATEST, ListOffsets,
+    Batch, DescribeClassic, DescribeConsumer, EARLIEST, Fetch, FetchCommits, Group, GroupCommits, LATEST, ListOffsets,
 };
 use crate::kafka::{Cluster, Code, Error, Partitions};
 use crate::scaling::observation::Unknown;
@@ -26,9 +24,9 @@ use crate::scaling::time::Timestamp;
 /// Looks at groups of one cluster.
 #[derive(Debug)]
 pub struct Reader {
-    cluster: Arc<Cluster>,
+    pub(super) cluster: Arc<Cluster>,
     identity: Identity,
-    atlas: Atlas,
+    pub(super) atlas: Atlas,
     nodes: Nodes,
     clock: Clock,
 }
@@ -316,12 +314,68 @@ impl Reader {
         errors::failed(error, &self.identity.address(), &self.identity)
     }
 
+    /// Whether a consumer would be given a record of what these partitions seem to have. What cannot be
+    /// found out is left out.
+    pub async fn examine(&self, isolation: Isolation, suspects: &[(Place, Look)]) -> Vec<(Place, Look, bool)> {
+        let mut of_leader: HashMap<i32, Vec<(Place, Look)>> = HashMap::new();
+        for (place, look) in suspects {
+            let leader = self.atlas.leaders(&place.0).get(&place.1).copied().unwrap_or(-1);
+            if leader >= 0 && self.nodes.trouble(leader).is_none() {
+                of_leader.entry(leader).or_default().push((place.clone(), *look));
+            }
+        }
+        let requests = of_leader.iter().map(async |(leader, suspects)| {
+            let from = suspects.iter().map(|(place, look)| (place.clone(), begin(*look)));
+            let answer = self.cluster.ask(*leader, &Fetch { isolation, topics: by_topic(from) }).await;
+            let answers = answer.unwrap_or_default().into_iter();
+            let found: HashMap<Place, Vec<Batch>> =
+                answers.filter_map(|(topic, (partition, batches))| Some(((topic, partition), batches.ok()?))).collect();
+            let of = |(place, look): &(Place, Look)| Some((place.clone(), *look, visible(found.get(place)?, *look)?));
+            suspects.iter().filter_map(of).collect::<Vec<_>>()
+        });
+        join_all(requests).await.into_iter().flatten().collect()
+    }
+
+    /// The offsets of a time, for a group that begins there; the end where nothing is as new.
+    pub async fn offsets_for(&self, looks: &Looks, time: i64) -> Result<BTreeMap<Place, i64>, Error> {
+        let mut offsets = BTreeMap::new();
+        let mut of_leader: HashMap<i32, Vec<Place>> = HashMap::new();
+        for place in looks.partitions.keys() {
+            let leader = self.atlas.leaders(&place.0).get(&place.1).copied();
+            let leader = leader.filter(|it| *it >= 0).ok_or(Error::Refused(Code::LEADER_NOT_AVAILABLE))?;
+            of_leader.entry(leader).or_default().push(place.clone());
+        }
+        for (leader, places) in of_leader {
+            let times = places.into_iter().map(|place| (place, time));
+            for (place, offset) in self.list(leader, Isolation::ReadUncommitted, times).await? {
+                let offset = offset.map_err(Error::Refused)?;
+                let end = looks.partitions.get(&place).map_or(0, |look| look.end);
+                offsets.insert(place, offset.unwrap_or(end));
+            }
+        }
+        Ok(offsets)
+    }
+
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 }
 
-fn by_topic<T>(places: impl Iterator<Item = (Place, T)>) -> BTreeMap<String, Vec<(i32, T)>> {
+/// Where a consumer that has committed goes on.
+fn begin(look: Look) -> i64 {
+    look.committed.unwrap_or(look.start).max(look.start)
+}
+
+/// `None` = the batches do not tell: they do not reach the end, or are in a format that is not read.
+fn visible(batches: &[Batch], look: Look) -> Option<bool> {
+    let mine = || batches.iter().filter(|batch| batch.last >= begin(look));
+    if mine().any(|batch| batch.visible) {
+        return Some(true);
+    }
+    mine().next_back().filter(|last| last.last + 1 >= look.end).map(|_| false)
+}
+
+pub(super) fn by_topic<T>(places: impl Iterator<Item = (Place, T)>) -> BTreeMap<String, Vec<(i32, T)>> {
     let mut topics: BTreeMap<String, Vec<(i32, T)>> = BTreeMap::new();
     for ((topic, partition), value) in places {
         topics.entry(topic).or_default().push((partition, value));
