@@ -46,9 +46,12 @@ pub async fn run(context: Arc<Context>, mut touched: UnboundedReceiver<(String, 
         match what {
             Touched::Pools(names) => {
                 // Neighbours on a queue or a target are told only when their circle changed.
-                let changed = siblings::refresh(&context);
-                for name in names {
-                    keep(&context, &mut actors, PoolKey { namespace: namespace.clone(), name });
+                let keys: Vec<_> =
+                    names.into_iter().map(|name| PoolKey { namespace: namespace.clone(), name }).collect();
+                let held = keys.iter().all(|key| siblings::hold(&context, key));
+                let changed = if held { BTreeSet::new() } else { siblings::refresh(&context) };
+                for key in keys {
+                    keep(&context, &mut actors, key);
                 }
                 for key in &changed {
                     wake(&actors, key);

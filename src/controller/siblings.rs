@@ -84,6 +84,22 @@ pub fn refresh(context: &Context) -> BTreeSet<PoolKey> {
     changed
 }
 
+/// Whether the lists hold this pool as it is. Most changes of a pool are of its status, and making the lists anew looks
+/// at every pool there is.
+pub fn hold(context: &Context, key: &PoolKey) -> bool {
+    let pool = context.world.namespaces.get(&key.namespace).and_then(|caches| caches.pools.cache.get(&key.name));
+    let Some(Ok(pool)) = pool.as_deref().map(|guarded| &guarded.0) else { return false };
+    let mut own = Siblings::default();
+    add(&mut own, &key.namespace, pool);
+    let known = context.siblings.read().unwrap_or_else(PoisonError::into_inner);
+    let on_queues =
+        own.queues.iter().all(|(queue, own)| own.iter().all(|sibling| known.on_queue(queue).contains(sibling)));
+    on_queues
+        && own.targets.iter().all(|((namespace, target), own)| {
+            own.iter().all(|sibling| known.on_target(namespace, target).contains(sibling))
+        })
+}
+
 fn add(siblings: &mut Siblings, namespace: &str, pool: &AgentWorkerPool) {
     let sibling = Sibling {
         key: PoolKey { namespace: namespace.to_owned(), name: pool.name_any() },
