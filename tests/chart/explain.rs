@@ -73,8 +73,8 @@ async fn the_charts_role_is_enough_for_asking_through_the_proxy() {
     let path = |service: &str| format!("/api/v1/namespaces/{namespace}/services/{service}/proxy/metrics");
     let raw = async |path: String| {
         let mut kubectl = Command::new(cluster.program("kubectl"));
-        let asked = kubectl.args(["get", "--raw", &path]).env("KUBECONFIG", &asker);
-        asked.output().await.unwrap()
+        let request = kubectl.args(["get", "--raw", &path]).env("KUBECONFIG", &asker);
+        request.output().await.unwrap()
     };
     assert!(raw(path("awp-metrics:metrics")).await.status.success());
     for other in ["awp-metrics", "awp-metrics:8080", "other:metrics"] {

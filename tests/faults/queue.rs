@@ -147,10 +147,11 @@ impl World {
     }
 }
 
+/// Ready, unacked, and unacked by worker; or the reason.
+type Said = Result<(u64, Option<u64>, Option<BTreeMap<String, u64>>), &'static str>;
+
 /// What a reading says, without its age.
-fn says(
-    reading: Option<&QueueReading>,
-) -> Option<Result<(u64, Option<u64>, Option<BTreeMap<String, u64>>), &'static str>> {
+fn says(reading: Option<&QueueReading>) -> Option<Said> {
     Some(match reading? {
         QueueReading::Unknown(unknown) => Err(unknown.reason),
         QueueReading::Known(counts) => Ok((

@@ -33,7 +33,7 @@ pub fn lock(world: &Shared) -> MutexGuard<'_, World> {
 
 /// Milliseconds of virtual time as Kubernetes writes them.
 pub fn rfc3339(at: u64) -> String {
-    jiff::Timestamp::from_second((EPOCH + at / 1000) as i64).unwrap().to_string()
+    jiff::Timestamp::from_second((EPOCH + at / 1000).cast_signed()).unwrap().to_string()
 }
 
 pub struct World {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use awp::kafka::message::{FetchCommits, FindCoordinators, Metadata, Request};
+use awp::kafka::message::{Committed, FetchCommits, FindCoordinators, Metadata, Request};
 use awp::kafka::{Cluster, Partitions, Settings};
 use awp_testbed::{Kafka, kafka};
 

@@ -15,10 +15,8 @@ fn waits(bench: &Bench) -> String {
 }
 
 async fn slow_and_others(bench: &Bench, others: usize) -> Vec<String> {
-    let mut lines = r#"{"id":"slow","body":1}"#.to_owned() + "\n";
-    for n in 1..=others {
-        lines += &format!("{{\"id\":\"t{n}\",\"body\":1}}\n");
-    }
+    let ids = std::iter::once("slow".to_owned()).chain((1..=others).map(|n| format!("t{n}")));
+    let lines: String = ids.map(|id| format!("{{\"id\":\"{id}\",\"body\":1}}\n")).collect();
     let published = bench.publish_input(&["--key", "one", "--file", "-"], &lines).await;
     assert!(published.status.success(), "{published:?}");
     String::from_utf8(published.stdout).unwrap().lines().map(Into::into).collect()

@@ -105,12 +105,12 @@ impl Asked {
     pub fn allowed(&self) -> bool {
         match (self.kind, self.sub, self.verb) {
             (Kind::Event, Sub::None, verb) => matches!(verb, Verb::Create | Verb::Merge),
-            (_, Sub::None, Verb::List | Verb::Watch { .. }) => true,
-            (Kind::Deployment | Kind::ConfigMap, Sub::None, Verb::Create | Verb::Apply | Verb::Merge) => true,
-            (Kind::Deployment, Sub::None, Verb::Get) => true,
-            (Kind::Pod, Sub::None, Verb::Merge) => true,
-            (Kind::Deployment, Sub::Scale, Verb::Merge) => true,
-            (Kind::Pool, Sub::Status, Verb::Apply) => true,
+            (_, Sub::None, Verb::List | Verb::Watch { .. })
+            | (Kind::Deployment | Kind::ConfigMap, Sub::None, Verb::Create | Verb::Apply | Verb::Merge)
+            | (Kind::Deployment, Sub::None, Verb::Get)
+            | (Kind::Pod, Sub::None, Verb::Merge)
+            | (Kind::Deployment, Sub::Scale, Verb::Merge)
+            | (Kind::Pool, Sub::Status, Verb::Apply) => true,
             _ => false,
         }
     }

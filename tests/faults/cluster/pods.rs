@@ -12,6 +12,7 @@ use crate::world::{World, rfc3339};
 
 /// A pod and the worker in it. Times in milliseconds.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a pod has all of these apart")]
 pub struct Pod {
     pub name: String,
     pub uid: String,
