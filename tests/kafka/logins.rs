@@ -7,8 +7,8 @@ use crate::support::{ASLEEP, BUSY, identity, readers, wanted, watch};
 
 const MECHANISMS: [Mechanism; 3] = [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512];
 
-fn login(mechanism: Mechanism, user: &str, password: &str) -> Option<Login> {
-    Some(Login { mechanism, user: user.to_owned(), password: password.to_owned() })
+fn login(mechanism: Mechanism, user: &str, password: &str) -> Login {
+    Login { mechanism, user: user.to_owned(), password: password.to_owned() }
 }
 
 fn by(kafka: &Kafka, listener: Listener, login: Option<Login>) -> Identity {
@@ -30,7 +30,7 @@ async fn every_mechanism_logs_in_with_and_without_encryption() {
     let readers = readers();
     for listener in [Listener::Sasl, Listener::SaslTls] {
         for mechanism in MECHANISMS {
-            let identity = by(kafka, listener, login(mechanism, ADMIN, ADMIN_PASSWORD));
+            let identity = by(kafka, listener, Some(login(mechanism, ADMIN, ADMIN_PASSWORD)));
             watch(&readers, &identity, &wanted, BUSY).lag(3).await;
         }
     }
@@ -57,7 +57,7 @@ async fn a_wrong_password_is_said_to_be_one_and_never_shown() {
     let readers = readers();
     for mechanism in MECHANISMS {
         for (user, password) in [(ADMIN, "planted-hunter2"), ("nobody", "planted-hunter2")] {
-            let identity = by(kafka, Listener::Sasl, login(mechanism, user, password));
+            let identity = by(kafka, Listener::Sasl, Some(login(mechanism, user, password)));
             let why = watch(&readers, &identity, &wanted, BUSY).unknown("LoginRefused").await;
             assert!(why.message.contains("check user name, password") && why.message.contains(user), "{why}");
             assert!(!why.to_string().contains("hunter2"), "{why}");
@@ -71,7 +71,7 @@ async fn the_wrong_way_in_is_named() {
     let kafka = awp_testbed::kafka().await;
     let wanted = wanted(&kafka.name("group"), &[&topic(kafka).await]);
     let readers = readers();
-    let admin = || login(Mechanism::Plain, ADMIN, ADMIN_PASSWORD);
+    let admin = || Some(login(Mechanism::Plain, ADMIN, ADMIN_PASSWORD));
     let without_tls = Identity { encrypted: false, files: TlsFiles::default(), ..by(kafka, Listener::Tls, None) };
     let stranger = Identity { files: TlsFiles::default(), ..by(kafka, Listener::Tls, None) };
     let tls_to_plain = Identity { encrypted: true, ..identity(kafka.bootstrap()) };
@@ -95,7 +95,7 @@ async fn missing_permissions_are_named_one_by_one() {
     let (topic, group) = (topic(kafka).await, kafka.name("group"));
     let latest = Wanted { reset: OffsetReset::Latest, ..wanted(&group, &[&topic]) };
     let readers = readers();
-    let reader = by(kafka, Listener::Sasl, login(Mechanism::ScramSha512, READER, READER_PASSWORD));
+    let reader = by(kafka, Listener::Sasl, Some(login(Mechanism::ScramSha512, READER, READER_PASSWORD)));
     let pool = watch(&readers, &reader, &latest, ASLEEP);
     let needed = |what: &str| {
         let words = format!("--operation Describe {what}");
