@@ -27,13 +27,14 @@ pub struct Certificates {
 impl Secrets<'_> {
     /// User name and password.
     pub fn login(&self, login: &Login) -> Result<(String, String), Refusal> {
-        let secret = self.named(&login.secret)?;
+        let keys = format!("the keys {} and {}", login.username_key, login.password_key);
+        let secret = self.named(&login.secret, &keys)?;
         Ok((text(&secret, &login.secret, &login.username_key)?, text(&secret, &login.secret, &login.password_key)?))
     }
 
     pub fn certificates(&self, name: Option<&String>) -> Result<Certificates, Refusal> {
         let Some(name) = name else { return Ok(Certificates::default()) };
-        let secret = self.named(name)?;
+        let secret = self.named(name, "the keys ca.crt, tls.crt and tls.key, as far as they are needed")?;
         let file = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
         Ok(Certificates {
             ca: file(secret_keys::CA),
@@ -43,25 +44,24 @@ impl Secrets<'_> {
 
     /// The text under `key`, without line breaks at its end.
     pub fn text(&self, name: &str, key: &str) -> Result<String, Refusal> {
-        text(&*self.named(name)?, name, key)
+        text(&*self.named(name, &format!("the key {key}"))?, name, key)
     }
 
     /// The same, where the Secret may lack the key.
     pub fn optional_text(&self, name: &str, key: &str) -> Result<Option<String>, Refusal> {
-        let secret = self.named(name)?;
+        let secret = self.named(name, &format!("the key {key}"))?;
         let there = secret.data.as_ref().is_some_and(|data| data.contains_key(key));
         if there { text(&secret, name, key).map(Some) } else { Ok(None) }
     }
 
-    fn named(&self, name: &str) -> Result<Arc<Secret>, Refusal> {
+    /// `keys` is what it should hold, in words.
+    fn named(&self, name: &str, keys: &str) -> Result<Arc<Secret>, Refusal> {
         match (self.look_up)(name) {
             SecretState::Found(secret) => Ok(secret),
             SecretState::Pending => Err(Refusal::pending()),
             SecretState::Missing => Err(Refusal::waiting(
                 reasons::SECRET_NOT_FOUND,
-                format!(
-                    "Secret {name} is not in this namespace; create it with the keys the pool's broker section names"
-                ),
+                format!("Secret {name} is not in this namespace; create it with {keys}"),
             )),
             SecretState::Forbidden => Err(Refusal::waiting(
                 reasons::SECRET_FORBIDDEN,
