@@ -25,15 +25,15 @@ impl Owner {
             if let Some(logs) = line?.strip_prefix("# logs: ") {
                 folders.extend(Path::new(logs).parent().map(Path::to_owned));
             }
-            // Of the control plane, of RabbitMQ and of kwok.
-            if folders.len() == 3 {
+            // Of the control plane, of RabbitMQ, of its epmd and of kwok.
+            if folders.len() == 4 {
                 break;
             }
         }
         Ok(Self { process, folders })
     }
 
-    /// The pids of etcd, API server, controller-manager, scheduler, RabbitMQ and kwok; epmd has a folder of its own.
+    /// The pids of etcd, API server, controller-manager, scheduler, epmd, RabbitMQ and kwok.
     fn servers(&self) -> Result<Vec<u32>> {
         let mut pids = Vec::new();
         for folder in &self.folders {
@@ -59,7 +59,7 @@ fn runs(pid: u32) -> bool {
 async fn an_owner_killed_with_9_leaves_no_process_and_no_folder() {
     let mut owner = Owner::start().unwrap();
     let servers = owner.servers().unwrap();
-    assert_eq!(servers.len(), 6, "{servers:?}");
+    assert_eq!(servers.len(), 7, "{servers:?}");
     assert!(servers.iter().all(|pid| runs(*pid)));
     owner.signal(Signal::KILL).unwrap();
     owner.process.wait().unwrap();

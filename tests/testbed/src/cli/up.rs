@@ -75,6 +75,7 @@ impl Servers {
             println!("export RABBITMQ_MANAGEMENT={}", rabbitmq.management_uri());
             println!("# user {}, password {}", rabbitmq.admin_user(), rabbitmq.admin_password());
             println!("# logs: {}", rabbitmq.logs().display());
+            println!("# logs: {}", rabbitmq.epmd_logs().display());
         }
         if let Some(kwok) = &self.kwok {
             println!("# logs: {}", kwok.logs().display());

@@ -159,6 +159,11 @@ impl RabbitMq {
         self.node.logs()
     }
 
+    /// The folder of the logs of the daemon that knows its ports.
+    pub fn epmd_logs(&self) -> std::path::PathBuf {
+        self.node.epmd_logs()
+    }
+
     /// Stops the management plugin; AMQP goes on.
     pub async fn stop_management(&self) -> Result<()> {
         self.node.set_management(false).await

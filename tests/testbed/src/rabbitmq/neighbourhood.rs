@@ -41,6 +41,10 @@ impl Neighbourhood {
         environment(self.erlang.as_deref(), self.port, self.scratch.path())
     }
 
+    pub fn logs(&self) -> PathBuf {
+        self.scratch.path().join("logs")
+    }
+
     /// Waits until nothing of it is left.
     pub async fn shut_down(self) -> Result<()> {
         drop(self.epmd);

@@ -133,6 +133,10 @@ impl Node {
         self.scratch.path().join("logs")
     }
 
+    pub fn epmd_logs(&self) -> PathBuf {
+        self.neighbourhood.logs()
+    }
+
     /// Stops or starts the application inside the running server: the plugin stays enabled for the next start.
     pub async fn set_management(&self, on: bool) -> Result<()> {
         if !self.options.management {
