@@ -12,5 +12,7 @@ mod logins;
 mod many;
 mod members;
 mod position;
+#[path = "../support/readings.rs"]
+mod readings;
 mod support;
 mod wire;

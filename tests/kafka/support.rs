@@ -1,17 +1,16 @@
 //! Small verbs: who reads what, as whom, and waiting for a reading.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use awp::brokers::kafka::{self, Identity, Isolation, OffsetReset, TlsFiles, Wanted};
 use awp::brokers::{Brokers, Gaps, Interest, Live, Source, Subscription};
-use awp::clock::Clock;
 use awp::scaling::observation::{QueueCounts, QueueReading, Unknown};
 use awp_testbed::Kafka;
 use tokio::sync::Notify;
 
-/// Longer than anything here can take on any machine that is not stuck.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+use crate::readings::View;
+pub use crate::readings::readers;
 
 /// A pool at zero that has worked before.
 pub const ASLEEP: Interest = Interest { in_flight: false, by_worker: false, relaxed: false, begun: true };
@@ -19,10 +18,6 @@ pub const ASLEEP: Interest = Interest { in_flight: false, by_worker: false, rela
 pub const NEW: Interest = Interest { begun: false, ..ASLEEP };
 pub const BUSY: Interest = Interest { in_flight: true, ..ASLEEP };
 pub const BY_WORKER: Interest = Interest { by_worker: true, ..BUSY };
-
-pub fn readers() -> Live {
-    awp::brokers::live(Clock::starting_at(SystemTime::now()), rand::random::<f64>)
-}
 
 /// An administrator without login.
 pub fn plain(kafka: &Kafka) -> Identity {
@@ -59,12 +54,12 @@ pub fn watch(readers: &Live, broker: &Identity, wanted: &Wanted, interest: Inter
 }
 
 impl Watching {
+    fn view(&self) -> View<'_> {
+        View { subscription: &*self.subscription, of: &self.group }
+    }
+
     pub async fn known(&self, what: &str, enough: impl Fn(&QueueCounts) -> bool) -> QueueCounts {
-        let counts = || match self.subscription.latest() {
-            Some(QueueReading::Known(counts)) if enough(&counts) => Some(counts),
-            _ => None,
-        };
-        self.wait(what, counts).await
+        self.view().known(what, enough).await
     }
 
     /// Waits until so much is not committed.
@@ -74,32 +69,15 @@ impl Watching {
 
     /// Waits until the group is unknown for this reason.
     pub async fn unknown(&self, reason: &str) -> Unknown {
-        let unknown = || match self.subscription.latest() {
-            Some(QueueReading::Unknown(why)) if why.reason == reason => Some(why),
-            _ => None,
-        };
-        self.wait(reason, unknown).await
+        self.view().unknown(reason).await
     }
 
     pub async fn gap(&self, what: &str, part: impl Fn(Gaps) -> Option<Unknown>) -> Unknown {
         self.wait(what, || part(self.subscription.gaps())).await
     }
 
-    pub async fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            if let Some(found) = look() {
-                return found;
-            }
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "waited in vain for {what} of {}: {:?}, gaps {:?}",
-                self.group,
-                self.subscription.latest(),
-                self.subscription.gaps()
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    pub async fn wait<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        self.view().wait(what, look).await
     }
 
     /// Looks on for a while: the reading must not be anything that `wrong` says yes to.

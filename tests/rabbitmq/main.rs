@@ -17,6 +17,8 @@ mod hostile;
 mod logins;
 mod many;
 mod outages;
+#[path = "../support/readings.rs"]
+mod readings;
 mod support;
 mod tls;
 mod workers;

@@ -1,11 +1,9 @@
 //! Small verbs: who reads what, as whom, and waiting for a reading.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use awp::brokers::rabbitmq::{self, Identity};
 use awp::brokers::{Brokers, Gaps, Interest, Live, QueueFacts, Source, Subscription};
-use awp::clock::Clock;
 use awp::scaling::observation::{QueueCounts, QueueReading, Unknown};
 use awp_testbed::RabbitMq;
 use futures::StreamExt;
@@ -14,15 +12,11 @@ use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
 use tokio::sync::Notify;
 
-/// Longer than anything here can take on any machine that is not stuck.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+use crate::readings::View;
+pub use crate::readings::{PATIENCE, readers};
 
 pub const BUSY: Interest = Interest { in_flight: true, by_worker: false, relaxed: false, begun: true };
 pub const BY_WORKER: Interest = Interest { in_flight: true, by_worker: true, relaxed: false, begun: true };
-
-pub fn readers() -> Live {
-    awp::brokers::live(Clock::starting_at(SystemTime::now()), rand::random::<f64>)
-}
 
 /// The administrator, with the management API.
 pub fn admin(server: &RabbitMq, vhost: &str) -> Identity {
@@ -68,12 +62,12 @@ impl Watching {
         self.wait(what, || self.subscription.latest().filter(&enough)).await
     }
 
+    fn view(&self) -> View<'_> {
+        View { subscription: &*self.subscription, of: &self.queue }
+    }
+
     pub async fn known(&self, what: &str, enough: impl Fn(&QueueCounts) -> bool) -> QueueCounts {
-        let counts = || match self.subscription.latest() {
-            Some(QueueReading::Known(counts)) if enough(&counts) => Some(counts),
-            _ => None,
-        };
-        self.wait(what, counts).await
+        self.view().known(what, enough).await
     }
 
     pub async fn ready(&self, ready: u64) -> QueueCounts {
@@ -87,11 +81,7 @@ impl Watching {
 
     /// Waits until the queue is unknown for this reason.
     pub async fn unknown(&self, reason: &str) -> Unknown {
-        let unknown = || match self.subscription.latest() {
-            Some(QueueReading::Unknown(why)) if why.reason == reason => Some(why),
-            _ => None,
-        };
-        self.wait(reason, unknown).await
+        self.view().unknown(reason).await
     }
 
     pub async fn facts(&self) -> QueueFacts {
@@ -103,21 +93,8 @@ impl Watching {
         self.wait(what, || part(self.subscription.gaps())).await
     }
 
-    pub async fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            if let Some(found) = look() {
-                return found;
-            }
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "waited in vain for {what} on {}: {:?}, gaps {:?}",
-                self.queue,
-                self.subscription.latest(),
-                self.subscription.gaps()
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    pub async fn wait<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        self.view().wait(what, look).await
     }
 }
 

@@ -2,18 +2,17 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use awp::contract::Status;
 use awp_testbed::RabbitMq;
-use awp_testbed::base::{ports, wait};
+use awp_testbed::base::wait;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicGetOptions};
 use lapin::types::AMQPValue;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
+
+use crate::worker_process::Worker;
 
 pub const QUEUE: &str = "work";
 pub const FAILED: &str = "work_failed";
@@ -171,113 +170,32 @@ pub fn id(delivery: &Delivery) -> String {
     delivery.properties.message_id().as_ref().unwrap().to_string()
 }
 
-pub struct Worker {
-    pub child: Child,
-    port: u16,
-    log: Arc<Mutex<Vec<String>>>,
-}
-
 impl Worker {
     pub fn start(uri: &str, credentials: &Path, args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_awp"));
         command.arg("worker").args(args);
-        Self::spawn(command, uri, credentials)
+        Self::on_queue(command, uri, credentials)
     }
 
     /// Another program that keeps the worker contract.
     pub fn script(interpreter: &str, script: &Path, bench: &Bench, slots: u16) -> Self {
         let mut command = Command::new(interpreter);
         command.arg(script).env("AWP_PREFETCH", slots.to_string());
-        Self::spawn(command, &bench.uri(), bench.folder.path())
+        Self::on_queue(command, &bench.uri(), bench.folder.path())
     }
 
     /// With the environment that the operator gives.
-    fn spawn(mut command: Command, uri: &str, credentials: &Path) -> Self {
-        let port = ports::free().unwrap();
-        let mut child = command
+    fn on_queue(mut command: Command, uri: &str, credentials: &Path) -> Self {
+        command
             .env("AWP_BROKER", "rabbitmq")
             .env("AWP_URI", uri)
             .env("AWP_QUEUE", QUEUE)
             .env("AWP_CREDENTIALS_DIR", credentials)
-            .env("AWP_DEAD_LETTER_ROUTING_KEY", FAILED)
-            .env("AWP_STATUS_ADDRESS", format!("127.0.0.1:{port}"))
-            .env("AWP_POD", format!("pod-{port}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        tokio::spawn(follow(child.stdout.take().unwrap(), log.clone()));
-        tokio::spawn(follow(child.stderr.take().unwrap(), log.clone()));
-        Self { child, port, log }
+            .env("AWP_DEAD_LETTER_ROUTING_KEY", FAILED);
+        Self::spawn(command)
     }
 
     pub fn name(&self) -> String {
         format!("pod-{}", self.port)
-    }
-
-    pub async fn get(&self, path: &str) -> Option<(u16, String)> {
-        let answer = reqwest::get(format!("http://127.0.0.1:{}{path}", self.port)).await.ok()?;
-        Some((answer.status().as_u16(), answer.text().await.ok()?))
-    }
-
-    pub async fn status(&self) -> Status {
-        let (_, text) = self.get("/status").await.unwrap_or_else(|| panic!("no status; the log: {:#?}", self.log()));
-        serde_json::from_str(&text).unwrap()
-    }
-
-    pub async fn ready(&self) -> bool {
-        self.get("/ready").await.is_some_and(|(code, _)| code == 200)
-    }
-
-    pub async fn until_ready(&self) {
-        let ready = wait::until("ready", SOON, async || Ok(self.ready().await.then_some(()))).await;
-        assert!(ready.is_ok(), "not ready; the log: {:#?}", self.log());
-    }
-
-    pub async fn until_status(&self, what: &str, holds: impl Fn(&Status) -> bool) -> Status {
-        let reached = wait::until(what, SOON, async || {
-            let status = self.status().await;
-            Ok(holds(&status).then_some(status))
-        })
-        .await;
-        let Ok(status) = reached else {
-            panic!("{what}: not in {:?}; the log: {:#?}", self.status().await, self.log())
-        };
-        status
-    }
-
-    pub fn signal(&self, signal: rustix::process::Signal) {
-        let id = i32::try_from(self.child.id().unwrap()).unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), signal).unwrap();
-    }
-
-    pub fn terminate(&self) {
-        self.signal(rustix::process::Signal::TERM);
-    }
-
-    pub async fn ended(&mut self) -> ExitStatus {
-        let Ok(status) = tokio::time::timeout(SOON, self.child.wait()).await else {
-            panic!("it does not end; the log: {:#?}", self.log())
-        };
-        status.unwrap()
-    }
-
-    pub fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap().clone()
-    }
-
-    pub async fn until_log(&self, text: &str) {
-        let seen = async || Ok(self.log().iter().any(|line| line.contains(text)).then_some(()));
-        assert!(wait::until("log", SOON, seen).await.is_ok(), "no {text:?} in the log: {:#?}", self.log());
-    }
-}
-
-async fn follow(pipe: impl AsyncRead + Unpin, log: Arc<Mutex<Vec<String>>>) {
-    let mut lines = BufReader::new(pipe).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        log.lock().unwrap().push(line);
     }
 }

@@ -8,7 +8,8 @@ use awp_testbed::rabbitmq::{Options, User};
 use lapin::options::BasicGetOptions;
 use lapin::types::AMQPValue;
 
-use crate::bench::{Bench, FAILED, QUEUE, Worker, header};
+use crate::bench::{Bench, FAILED, QUEUE, header};
+use crate::worker_process::Worker;
 
 /// A node that a test may stop.
 async fn own_node(extra: &str) -> &'static RabbitMq {

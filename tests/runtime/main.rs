@@ -8,3 +8,5 @@ mod faults;
 mod publish;
 mod python;
 mod worker;
+#[path = "../support/worker_process.rs"]
+mod worker_process;

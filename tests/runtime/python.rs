@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::bench::{Bench, FAILED, Worker, header};
+use crate::bench::{Bench, FAILED, header};
+use crate::worker_process::Worker;
 
 fn python() -> Option<String> {
     let python = std::env::var("AWP_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());

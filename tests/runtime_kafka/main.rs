@@ -10,3 +10,5 @@ mod publish;
 mod rebalance;
 mod security;
 mod worker;
+#[path = "../support/worker_process.rs"]
+mod worker_process;

@@ -22,7 +22,7 @@ async fn slow_and_others(bench: &Bench, others: usize) -> Vec<String> {
     String::from_utf8(published.stdout).unwrap().lines().map(Into::into).collect()
 }
 
-async fn after(kafka: &'static Kafka, protocol: &str, end: impl AsyncFnOnce(&Bench, crate::bench::Worker)) {
+async fn after(kafka: &'static Kafka, protocol: &str, end: impl AsyncFnOnce(&Bench, crate::worker_process::Worker)) {
     let bench = Bench::on(kafka, "order", 1).await;
     let script = waits(&bench);
     let ids = slow_and_others(&bench, 9).await;

@@ -5,7 +5,8 @@ use std::path::Path;
 use awp_testbed::kafka::{ADMIN, ADMIN_PASSWORD, Listener, READER, READER_PASSWORD};
 use tokio::process::Command;
 
-use crate::bench::{Bench, Worker};
+use crate::bench::Bench;
+use crate::worker_process::Worker;
 
 fn login(folder: &Path, username: &str, password: &str) {
     std::fs::write(folder.join("username"), username).unwrap();

@@ -11,5 +11,7 @@ mod drain;
 mod identity;
 mod outages;
 mod publish;
+#[path = "../support/readings.rs"]
+mod readings;
 mod support;
 mod worker;

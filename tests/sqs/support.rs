@@ -1,23 +1,17 @@
 //! Small verbs: who reads what, as whom, and waiting for a reading.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use awp::aws::{Identity, Keys, Login};
 use awp::brokers::{Brokers, Interest, Live, QueueFacts, Source, Subscription, sqs};
-use awp::clock::Clock;
-use awp::scaling::observation::{QueueCounts, QueueReading, Unknown};
+use awp::scaling::observation::{QueueCounts, Unknown};
 use tokio::sync::Notify;
 
-/// Longer than anything here can take on any machine that is not stuck.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+use crate::readings::View;
+pub use crate::readings::readers;
 
 /// The pool has workers.
 pub const BUSY: Interest = Interest { in_flight: true, by_worker: false, relaxed: false, begun: false };
-
-pub fn readers() -> Live {
-    awp::brokers::live(Clock::starting_at(SystemTime::now()), rand::random::<f64>)
-}
 
 /// Keys that the local server takes, as it takes all.
 pub fn identity(endpoint: &str) -> Identity {
@@ -50,42 +44,25 @@ impl Watching {
         self
     }
 
+    fn view(&self) -> View<'_> {
+        View { subscription: &*self.subscription, of: &self.queue }
+    }
+
     pub async fn known(&self, what: &str, enough: impl Fn(&QueueCounts) -> bool) -> QueueCounts {
-        let counts = || match self.subscription.latest() {
-            Some(QueueReading::Known(counts)) if enough(&counts) => Some(counts),
-            _ => None,
-        };
-        self.wait(what, counts).await
+        self.view().known(what, enough).await
     }
 
     /// Waits until the queue is unknown for this reason.
     pub async fn unknown(&self, reason: &str) -> Unknown {
-        let unknown = || match self.subscription.latest() {
-            Some(QueueReading::Unknown(why)) if why.reason == reason => Some(why),
-            _ => None,
-        };
-        self.wait(reason, unknown).await
+        self.view().unknown(reason).await
     }
 
     pub async fn facts(&self) -> QueueFacts {
         self.wait("facts", || self.subscription.facts()).await
     }
 
-    pub async fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            if let Some(found) = look() {
-                return found;
-            }
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "waited in vain for {what} on {}: {:?}, gaps {:?}",
-                self.queue,
-                self.subscription.latest(),
-                self.subscription.gaps()
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    pub async fn wait<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        self.view().wait(what, look).await
     }
 }
 
