@@ -6,6 +6,7 @@ pub mod check;
 pub mod crd;
 pub mod explain;
 mod kafka;
+mod output;
 pub mod publish;
 pub mod release;
 pub mod run;

@@ -7,9 +7,9 @@ mod render;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use kube::{Client, Config};
 
+use super::output::{Output, colour};
 use crate::api::parsed::{self, Worker};
 use crate::brokers;
 use crate::brokers::check::{Expected, Outcome, Step};
@@ -49,13 +49,6 @@ pub struct Args {
     output: Output,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    Text,
-    Json,
-    Yaml,
-}
-
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let manifest = manifest::read(&args.subject)?;
     let config = Config::infer().await;
@@ -73,12 +66,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(subject) = subject {
         check(&subject, &cluster, &args.cluster_name, &mut steps).await;
     }
-    let text = match args.output {
-        Output::Json => render::json(&namespace, &name, &steps).context("the steps cannot be written as JSON")? + "\n",
-        Output::Yaml => render::yaml(&namespace, &name, &steps).context("the steps cannot be written as YAML")?,
-        Output::Text => render::text(&namespace, &name, &steps),
-    };
-    print!("{text}");
+    let document = || render::document(&namespace, &name, &steps);
+    let text = || render::text(&namespace, &name, &steps, colour());
+    print!("{}", args.output.answer(document, text)?);
     let failed = steps.iter().filter(|step| step.outcome == Outcome::Failed).count();
     anyhow::ensure!(failed == 0, "{failed} of {} steps failed", steps.len());
     Ok(())

@@ -1,7 +1,6 @@
 //! The steps as text and as data.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 
 use serde::Serialize;
 
@@ -10,7 +9,7 @@ use crate::brokers::check::{Outcome, Step};
 /// What `-o json` and `-o yaml` give. It grows by addition only.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+pub struct Document<'a> {
     namespace: &'a str,
     pool: &'a str,
     /// Nothing failed.
@@ -29,7 +28,7 @@ struct Entry<'a> {
     remedy: Option<&'a str>,
 }
 
-fn document<'a>(namespace: &'a str, pool: &'a str, steps: &'a [Step]) -> Document<'a> {
+pub fn document<'a>(namespace: &'a str, pool: &'a str, steps: &'a [Step]) -> Document<'a> {
     let entry = |step: &'a Step| Entry {
         name: step.name,
         outcome: step.outcome.as_str(),
@@ -40,17 +39,8 @@ fn document<'a>(namespace: &'a str, pool: &'a str, steps: &'a [Step]) -> Documen
     Document { namespace, pool, passed, steps: steps.iter().map(entry).collect() }
 }
 
-pub fn json(namespace: &str, pool: &str, steps: &[Step]) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(&document(namespace, pool, steps))
-}
-
-pub fn yaml(namespace: &str, pool: &str, steps: &[Step]) -> anyhow::Result<String> {
-    Ok(serde_saphyr::to_string(&document(namespace, pool, steps))?)
-}
-
 /// Readable without colour: the outcome is a word.
-pub fn text(namespace: &str, pool: &str, steps: &[Step]) -> String {
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+pub fn text(namespace: &str, pool: &str, steps: &[Step], colour: bool) -> String {
     let mut text = format!("{namespace}/{pool}\n");
     let width = steps.iter().map(|step| step.name.len()).max().unwrap_or(0);
     for step in steps {
@@ -87,12 +77,12 @@ mod tests {
         let expected = "agents/research\nok    dns    rabbitmq is 10.0.0.7\n\
                         FAIL  login  the broker refuses user \"reader\"\n             → correct the Secret\n\
                         -     queue  not reached\n";
-        assert_eq!(text("agents", "research", &steps()), expected);
+        assert_eq!(text("agents", "research", &steps(), false), expected);
     }
 
     #[test]
     fn scripts_see_whether_anything_failed() {
-        let document: serde_json::Value = serde_json::from_str(&json("agents", "research", &steps()).unwrap()).unwrap();
+        let document: serde_json::Value = serde_json::to_value(document("agents", "research", &steps())).unwrap();
         assert_eq!((&document["passed"], &document["steps"][1]["outcome"]), (&false.into(), &"Failed".into()));
         assert!(document["steps"][0].get("remedy").is_none());
     }

@@ -2,12 +2,12 @@
 
 mod operator;
 
-use std::io::IsTerminal as _;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
 use kube::{Api, Client, Config};
 
+use super::output::{Output, colour};
 use crate::api::AgentWorkerPool;
 use crate::explanation::{Report, status, text};
 use crate::scaling::time::Timestamp;
@@ -38,26 +38,10 @@ pub struct Args {
     output: Output,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    Text,
-    Json,
-    Yaml,
-}
-
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let report = report(&args).await?;
-    match args.output {
-        Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
-        Output::Yaml => print!("{}", serde_saphyr::to_string(&report)?),
-        Output::Text => print!("{}", text::render(&report, colour())),
-    }
+    print!("{}", args.output.answer(|| &report, || text::render(&report, colour()))?);
     Ok(())
-}
-
-/// <https://no-color.org>: any value but an empty one switches it off.
-fn colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 async fn report(args: &Args) -> anyhow::Result<Report> {

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
+use super::output::Output;
 use crate::simulation::compare::{Contender, Pool};
 use crate::simulation::outcome::{Late, Outcome, Summary};
 use load::Load;
@@ -70,13 +71,6 @@ How to read the answer:
                  if every slot of every worker were full all the time, which no policy can reach
   interrupted    tasks that were killed half way and had to start over";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    Text,
-    Json,
-    Yaml,
-}
-
 /// One policy's run.
 struct Run {
     contender: Contender,
@@ -101,11 +95,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         std::fs::write(file, svg).with_context(|| format!("cannot write {}", file.display()))?;
         eprintln!("drawn: {}", file.display());
     }
-    let answer = match args.output {
-        Output::Text => text::of(&story),
-        Output::Json => serde_json::to_string_pretty(&data::of(&story))? + "\n",
-        Output::Yaml => serde_saphyr::to_string(&data::of(&story))?,
-    };
+    let answer = args.output.answer(|| data::of(&story), || text::of(&story))?;
     // A reader that closes early (`| head`) is no failure.
     std::io::stdout().write_all(answer.as_bytes()).or_else(|error| match error.kind() {
         std::io::ErrorKind::BrokenPipe => Ok(()),
