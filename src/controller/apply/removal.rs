@@ -75,9 +75,9 @@ impl Step<'_> {
 
     /// Chosen to go, and seen to hold nothing at this moment where it can be asked.
     fn still_idle(&self, worker: &Worker) -> bool {
-        let asked = self.plan.status_port.is_none() || worker.phase <= WorkerPhase::Pending;
+        let mute = self.plan.status_port.is_none() || worker.phase <= WorkerPhase::Pending;
         self.decision.victims.contains(&worker.name)
-            && (asked || worker.report.as_ref().is_some_and(|report| report.in_flight == 0))
+            && (mute || worker.report.as_ref().is_some_and(|report| report.in_flight == 0))
     }
 }
 
