@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::scaling::observation::{QueueReading, Unknown};
 
-pub use registry::{LOOKS_PER_SECOND, Live, live};
+pub use registry::{Live, live};
 
 /// What to read: a broker, a login and a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -12,9 +12,6 @@ use crate::aws;
 use crate::clock::Clock;
 use crate::scaling::observation::{QueueReading, Unknown};
 
-/// Passive declares per second on one RabbitMQ: pipelined they cost it 2 to 4 % of a core.
-pub const LOOKS_PER_SECOND: f64 = 1000.0;
-
 /// Readers of real brokers. `jitter` gives numbers in 0..1: they spread periods and retries.
 ///
 /// Subscribing needs a tokio runtime.
@@ -22,7 +19,7 @@ pub fn live(clock: Clock, jitter: fn() -> f64) -> Live {
     Live {
         clock,
         jitter,
-        looks_per_second: LOOKS_PER_SECOND,
+        limits: rabbitmq::Limits::default(),
         requests: Arc::default(),
         pollers: Mutex::default(),
         loads: Mutex::default(),
@@ -35,7 +32,7 @@ pub fn live(clock: Clock, jitter: fn() -> f64) -> Live {
 pub struct Live {
     clock: Clock,
     jitter: fn() -> f64,
-    looks_per_second: f64,
+    limits: rabbitmq::Limits,
     requests: Arc<Requests>,
     pollers: Mutex<HashMap<rabbitmq::Identity, Weak<rabbitmq::Poller>>>,
     loads: Mutex<HashMap<String, Weak<rabbitmq::Load>>>,
@@ -70,10 +67,10 @@ impl Brokers for Live {
 }
 
 impl Live {
-    /// At most so many passive declares per second on one RabbitMQ.
+    /// What one RabbitMQ may be asked.
     #[must_use]
-    pub fn with_looks_per_second(self, looks_per_second: f64) -> Self {
-        Self { looks_per_second, ..self }
+    pub fn with_limits(self, limits: rabbitmq::Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// What reading has cost so far.
@@ -101,7 +98,7 @@ impl Live {
 
     fn rabbitmq(&self, identity: &rabbitmq::Identity) -> Arc<rabbitmq::Poller> {
         let broker = identity.address().map_or_else(|_| identity.uri.clone(), |address| address.authority());
-        let new = || Arc::new(rabbitmq::Load::new(self.looks_per_second, self.requests.clone()));
+        let new = || Arc::new(rabbitmq::Load::new(self.limits, self.requests.clone()));
         let load = shared(&self.loads, &broker, new);
         shared(&self.pollers, identity, || rabbitmq::Poller::start(identity, load, self.clock, self.jitter))
     }

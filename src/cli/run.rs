@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::brokers;
 use crate::brokers::metrics::BrokerMetrics;
+use crate::brokers::rabbitmq::Limits;
 use crate::clock::Clock;
 use crate::controller::broker::AwsPolicy;
 use crate::controller::explanations::Explanations;
@@ -46,6 +47,11 @@ pub struct Args {
     /// every second. 1000 cost the broker 2 to 4 % of a core.
     #[arg(long, env = "AWP_RABBITMQ_LOOKS_PER_SECOND", default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000))]
     rabbitmq_looks_per_second: u32,
+
+    /// Most requests per second to the management API of one RabbitMQ, which tells what is in flight: all vhosts and
+    /// logins on it take turns. 2 are enough for about ten vhosts with busy workers.
+    #[arg(long, env = "AWP_RABBITMQ_REQUESTS_PER_SECOND", default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rabbitmq_requests_per_second: u32,
 
     /// Namespace whose pools may use the operator's own AWS identity (SQS without credentials, or with
     /// assumeRoleArn); repeat it, or separate by commas. Default: none.
@@ -86,8 +92,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     tracing::info!(namespaces = ?namespaces, admin = %address, version = env!("CARGO_PKG_VERSION"), "operator starts");
     let explanations = Arc::new(Explanations::default());
     let clock = Clock::starting_at(SystemTime::now());
+    let limits = Limits {
+        looks_per_second: args.rabbitmq_looks_per_second.into(),
+        requests_per_second: args.rabbitmq_requests_per_second.into(),
+    };
     let readers = brokers::live(clock, rand::random::<f64>);
-    let readers = Arc::new(readers.with_looks_per_second(args.rabbitmq_looks_per_second.into()));
+    let readers = Arc::new(readers.with_limits(limits));
     let metrics = Arc::new(Metrics::default().with_collector(BrokerMetrics(readers.clone())));
     let readiness = Readiness::default();
     let parts = Parts {

@@ -34,7 +34,7 @@ pub struct Found {
 
 /// Finds the pool in the caches; `None` = not there (any more), or not to be decoded.
 pub fn pool(caches: &Namespace, key: &PoolKey) -> Option<Arc<AgentWorkerPool>> {
-    caches.pools.cache.get(&key.name)?.0.as_ref().ok().cloned().map(Arc::new)
+    caches.pools.cache.get(&key.name)?.0.as_ref().ok().cloned()
 }
 
 /// Finds what the pool names. `None` = something it needs is not listed yet: look again soon.

@@ -80,8 +80,8 @@ fn keep(context: &Arc<Context>, actors: &mut BTreeMap<PoolKey, Actor>, key: Pool
                 context.parts.explanations.forget(&key);
             }
         }
-        Some(guarded) => {
-            if let Err(invalid) = &guarded.0 {
+        Some(listed) => {
+            if let Err(invalid) = &listed.0 {
                 context.parts.metrics.undecodable.inc();
                 tracing::error!(pool = %key, error = %invalid.error, "this pool cannot be decoded; its workers stay as they are");
             }
@@ -126,7 +126,8 @@ async fn live(context: Arc<Context>, key: PoolKey, wake: Arc<Notify>) {
     let mut failures = 0;
     loop {
         let begun = tokio::time::Instant::now();
-        let outcome = timeout(PASS_LIMIT, reconcile(&context, &key, &mut memory)).await;
+        // Boxed: a pool that sleeps, as most do, does not keep the room of a pass.
+        let outcome = timeout(PASS_LIMIT, Box::pin(reconcile(&context, &key, &mut memory))).await;
         context.parts.metrics.reconcile_seconds.observe(begun.elapsed().as_secs_f64());
         match outcome {
             Ok(Ok(Pass { next })) => {

@@ -1,7 +1,7 @@
 //! Kubernetes Events: on transitions only, and never so many that one pool drowns the others.
 
-use kube::runtime::events::{Event, EventType, Recorder};
-use kube::{Resource, ResourceExt};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Resource, ResourceExt};
 
 use crate::api::AgentWorkerPool;
 use crate::scaling::time::Timestamp;
@@ -49,7 +49,7 @@ const NOTE_LIMIT: usize = 1000;
 
 /// Publishes what the allowance permits. A failed event is logged and forgotten: it must not hold up scaling.
 pub async fn publish(
-    recorder: &Recorder,
+    client: &Client,
     pool: &AgentWorkerPool,
     allowance: &mut Allowance,
     happenings: &[Happening],
@@ -67,6 +67,8 @@ pub async fn publish(
             note: Some(truncated(&happening.note)),
             secondary: None,
         };
+        // A recorder that lives on would count a second event of the same reason on the first one, and lose its note.
+        let recorder = Recorder::new(client.clone(), Reporter { controller: "awp".into(), instance: None });
         if let Err(error) = recorder.publish(&event, &pool.object_ref(&())).await {
             tracing::warn!(pool = %pool.name_any(), reason = happening.reason, %error, "event not published");
         }

@@ -9,6 +9,7 @@ use kube::core::PartialObjectMeta;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use super::build::WorkerContract;
 use super::events::Allowance;
 use super::pods::PodMemory;
 use super::record::Recorded;
@@ -64,12 +65,13 @@ pub struct TargetWatches {
     pub replica_sets: Arc<Watched<PartialObjectMeta<ReplicaSet>>>,
 }
 
-/// The last manifest that was applied, and what the API server made of it: as long as neither changes,
-/// there is nothing to write.
+/// What the Deployment was last made from, and what the API server made of it: as long as neither changes, there is
+/// nothing to write.
 #[derive(Debug)]
 pub struct Applied {
-    /// Without replicas.
-    pub manifest: Value,
+    /// Of the pool, whose spec holds the template.
+    pub pool_generation: Option<i64>,
+    pub contract: WorkerContract,
     pub uid: Option<String>,
     pub generation: i64,
 }

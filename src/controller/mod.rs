@@ -21,6 +21,7 @@ pub mod dereference;
 pub mod dispatcher;
 pub mod events;
 pub mod explanations;
+pub mod listed;
 pub mod memory;
 pub mod news;
 pub mod observe;
@@ -40,7 +41,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, RwLock};
 
 use kube::Client;
-use kube::runtime::events::{Recorder, Reporter};
 use tokio_util::sync::CancellationToken;
 
 use crate::brokers::Brokers;
@@ -75,7 +75,6 @@ pub struct Parts {
 /// What every pass can use.
 pub struct Context {
     pub parts: Parts,
-    pub recorder: Recorder,
     pub world: World,
     pub siblings: RwLock<Siblings>,
 }
@@ -88,7 +87,6 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
         let _ = sender.send((namespace.to_owned(), what));
     });
     let world = World::watch(&parts.client, &parts.namespaces, &touch, &parts.readiness, parts.jitter);
-    let recorder = Recorder::new(parts.client.clone(), Reporter { controller: "awp".into(), instance: None });
-    let context = Context { parts, recorder, world, siblings: RwLock::default() };
+    let context = Context { parts, world, siblings: RwLock::default() };
     dispatcher::run(Arc::new(context), touched, stop).await;
 }

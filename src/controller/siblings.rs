@@ -71,8 +71,8 @@ impl Siblings {
 pub fn refresh(context: &Context) -> BTreeSet<PoolKey> {
     let mut fresh = Siblings::default();
     for (namespace, caches) in &context.world.namespaces {
-        for guarded in caches.pools.cache.all() {
-            if let Ok(pool) = &guarded.0 {
+        for listed in caches.pools.cache.all() {
+            if let Ok(pool) = &listed.0 {
                 add(&mut fresh, namespace, pool);
             }
         }
@@ -88,7 +88,7 @@ pub fn refresh(context: &Context) -> BTreeSet<PoolKey> {
 /// at every pool there is.
 pub fn hold(context: &Context, key: &PoolKey) -> bool {
     let pool = context.world.namespaces.get(&key.namespace).and_then(|caches| caches.pools.cache.get(&key.name));
-    let Some(Ok(pool)) = pool.as_deref().map(|guarded| &guarded.0) else { return false };
+    let Some(Ok(pool)) = pool.as_deref().map(|listed| &listed.0) else { return false };
     let mut own = Siblings::default();
     add(&mut own, &key.namespace, pool);
     let known = context.siblings.read().unwrap_or_else(PoisonError::into_inner);

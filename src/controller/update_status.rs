@@ -64,7 +64,7 @@ pub async fn update_status(
         }
         memory.status_written = Some(now);
     }
-    events::publish(&context.recorder, pool, &mut memory.allowance, &happenings, now).await;
+    events::publish(&context.parts.client, pool, &mut memory.allowance, &happenings, now).await;
     Ok(())
 }
 

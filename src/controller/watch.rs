@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Jitter;
 use super::cache::Cache;
+use super::listed::cut_metadata;
 
 /// A cache and the watch that keeps it; dropping it ends the watch.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ where
                         refused.store(false, Ordering::Relaxed);
                         failures = 0;
                     }
-                    let event = event.modify(|object| object.managed_fields_mut().clear());
+                    let event = event.modify(cut_metadata);
                     let done = matches!(event, Event::InitDone);
                     let touched = filled.apply(event);
                     if done || !touched.is_empty() {

@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt as _, future};
+use futures::Stream;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Config, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::Notify;
 
 use super::Jitter;
 use super::cache::Cache;
+use super::listed::{ListedPool, cut_deployment, cut_down, cut_pod, cut_replica_set};
 use super::watch::{Shared, Watched, follow};
-use crate::api::AgentWorkerPool;
 use crate::api::names::labels;
 use crate::ops::metrics::PoolLabels;
 use crate::ops::readiness::Readiness;
@@ -41,13 +41,14 @@ impl fmt::Display for PoolKey {
     }
 }
 
-/// A pool as the API server has it: one that cannot be decoded is known by its metadata and stops nobody else.
-pub type GuardedPool = DeserializeGuard<AgentWorkerPool>;
 pub type ReplicaSetMeta = PartialObjectMeta<ReplicaSet>;
 
 /// Seconds after which a watch is begun anew: one whose connection is lost without a word is noticed then, and the pools
 /// go on by old caches until then. kube's default of 290 s is long for something that reacts within one.
 const SILENCE: u32 = 60;
+
+/// Objects in an answer to a list: all of them are whole in memory before they are cut down.
+const PAGE: u32 = 100;
 
 /// All caches.
 pub struct World {
@@ -62,7 +63,7 @@ pub struct World {
 /// The caches of one namespace.
 #[derive(Debug)]
 pub struct Namespace {
-    pub pools: Watched<GuardedPool>,
+    pub pools: Watched<ListedPool>,
     pub deployments: Watched<Deployment>,
     pub replica_sets: Watched<ReplicaSetMeta>,
     pub pods: Watched<Pod>,
@@ -131,7 +132,7 @@ impl World {
     pub fn pods_of_target(&self, namespace: &str, selector: &str, wake: &Arc<Notify>) -> Arc<Watched<Pod>> {
         self.target_pods.get_or_start((namespace, selector), wake, |changed| {
             let config = Config::default().labels(selector);
-            let stream = slim_pods(watcher(Api::<Pod>::namespaced(self.client.clone(), namespace), config));
+            let stream = cut_down(watcher(Api::<Pod>::namespaced(self.client.clone(), namespace), config), cut_pod);
             follow("Pod", stream, Arc::new(Cache::new(by_name)), self.jitter, changed)
         })
     }
@@ -145,6 +146,7 @@ impl World {
         self.target_replica_sets.get_or_start((namespace, selector), wake, |changed| {
             let config = Config::default().labels(selector);
             let stream = watcher(Api::<ReplicaSetMeta>::namespaced(self.client.clone(), namespace), config);
+            let stream = cut_down(stream, cut_replica_set);
             follow("ReplicaSet", stream, Arc::new(Cache::new(by_name)), self.jitter, changed)
         })
     }
@@ -153,30 +155,25 @@ impl World {
 impl Namespace {
     fn watch(client: &Client, namespace: &str, touch: &Touch, readiness: &Readiness, jitter: Jitter) -> Self {
         let watching = Watching { client, namespace, touch, readiness, jitter };
-        let all = Config::default().timeout(SILENCE);
+        let all = Config::default().timeout(SILENCE).page_size(PAGE);
         let labelled = all.clone().labels(labels::POOL);
         Self {
-            pools: watching.start(
-                "pools",
-                watcher(watching.api::<GuardedPool>(), all.clone()),
-                by_name,
-                Touched::Pools,
-            ),
+            pools: watching.start("pools", watcher(watching.api::<ListedPool>(), all.clone()), by_name, Touched::Pools),
             deployments: watching.start(
                 "deployments",
-                watcher(watching.api::<Deployment>(), all.clone()),
+                cut_down(watcher(watching.api::<Deployment>(), all.clone()), cut_deployment),
                 by_name,
                 Touched::Deployments,
             ),
             replica_sets: watching.start(
                 "replicasets",
-                watcher(watching.api::<ReplicaSetMeta>(), labelled.clone()),
+                cut_down(watcher(watching.api::<ReplicaSetMeta>(), labelled.clone()), cut_replica_set),
                 by_pool_label,
                 Touched::OfPools,
             ),
             pods: watching.start(
                 "pods",
-                slim_pods(watcher(watching.api::<Pod>(), labelled.clone())),
+                cut_down(watcher(watching.api::<Pod>(), labelled.clone()), cut_pod),
                 by_pool_label,
                 Touched::OfPools,
             ),
@@ -245,27 +242,5 @@ impl Watching<'_> {
             }
             touch(&namespace, touched(groups));
         })
-    }
-}
-
-/// Pods without what nobody here reads: a cache of thousands of them is mostly that.
-fn slim_pods<S>(stream: S) -> impl Stream<Item = watcher::Result<watcher::Event<Pod>>> + Send
-where
-    S: Stream<Item = watcher::Result<watcher::Event<Pod>>> + Send,
-{
-    stream.map(|event| event.map(|event| event.modify(slim))).then(future::ready)
-}
-
-fn slim(pod: &mut Pod) {
-    let Some(spec) = &mut pod.spec else { return };
-    spec.volumes = None;
-    spec.affinity = None;
-    spec.tolerations = None;
-    for container in spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten()) {
-        container.env = None;
-        container.env_from = None;
-        container.volume_mounts = None;
-        container.command = None;
-        container.args = None;
     }
 }

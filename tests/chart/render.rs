@@ -34,6 +34,7 @@ fn every_value_that_can_be_set_appears_where_it_belongs() {
         "log.filter=debug",
         "log.format=text",
         "rabbitmq.looksPerSecond=500",
+        "rabbitmq.requestsPerSecond=5",
         "metrics.service=false",
         "resources.limits.memory=1Gi",
         "podAnnotations.note=x",

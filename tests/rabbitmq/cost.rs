@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use awp::brokers::Live;
 use awp::brokers::metrics::BrokerMetrics;
-use awp::brokers::rabbitmq::Identity;
+use awp::brokers::rabbitmq::{Identity, Limits};
 use awp::clock::Clock;
 use awp::ops::metrics::Metrics;
 use awp::scaling::observation::QueueReading;
@@ -148,7 +148,8 @@ async fn with_five_times_as_many_queues_as_the_budget_allows_each_is_read_less_o
     let vhost = server.vhost("crowded").await.unwrap();
     declare(server, &vhost, 500).await;
     let clock = Clock::starting_at(SystemTime::now());
-    let readers = Arc::new(awp::brokers::live(clock, rand::random::<f64>).with_looks_per_second(100.0));
+    let limits = Limits { looks_per_second: 100.0, ..Limits::default() };
+    let readers = Arc::new(awp::brokers::live(clock, rand::random::<f64>).with_limits(limits));
     let pools = pools(&readers, &amqp_only(server, &vhost), 500);
     for (number, pool) in pools.iter().enumerate() {
         pool.ready(number as u64 % 3).await;
@@ -173,6 +174,30 @@ async fn with_five_times_as_many_queues_as_the_budget_allows_each_is_read_less_o
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vhosts_that_take_turns_for_too_long_are_told_that_their_counts_are_late() {
+    let server = rabbitmq().await;
+    let limits = Limits { requests_per_second: 1.0, ..Limits::default() };
+    let clock = Clock::starting_at(SystemTime::now());
+    let readers = Arc::new(awp::brokers::live(clock, rand::random::<f64>).with_limits(limits));
+    let mut all = Vec::new();
+    for number in 0..4 {
+        let vhost = server.vhost(&format!("turns-{number}")).await.unwrap();
+        declare(server, &vhost, 2).await;
+        all.extend(pools(&readers, &admin(server, &vhost), 2));
+    }
+    all.iter().for_each(|pool| pool.subscription.set_interest(BY_WORKER));
+    for pool in &all {
+        let gap = pool.gap("late counts", |gaps| gaps.in_flight).await;
+        assert_eq!(gap.reason, "CountsSlowed");
+        assert!(gap.message.contains("--rabbitmq-requests-per-second"), "{gap}");
+        assert_eq!(pool.subscription.gaps().by_worker.map(|gap| gap.reason), Some("CountsSlowed"));
+    }
+    // What waits is none of the management API's business.
+    let age = oldest(&all, clock, 5).await;
+    assert!(age < 6.0, "{age} s");
 }
 
 #[tokio::test(flavor = "multi_thread")]

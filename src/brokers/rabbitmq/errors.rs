@@ -200,6 +200,10 @@ pub fn publishers_blocked() -> Unknown {
 /// Seconds between two looks that nobody needs to be told of.
 const USUAL: f64 = 2.0;
 
+/// Seconds that one round of management requests may take: with the broker's tick of 5 s and the pause between rounds,
+/// counts are then no older than the law lets them be (20 s).
+const USUAL_ROUND: f64 = 8.0;
+
 /// A broker with more queues than its budget allows to look at every second or two.
 pub fn slowed(period: f64) -> Option<Unknown> {
     (period > USUAL).then(|| Unknown {
@@ -209,6 +213,19 @@ pub fn slowed(period: f64) -> Option<Unknown> {
             "each queue of this broker is looked at every {} s only, because there are so many: raise awp run's \
              --rabbitmq-looks-per-second, or put pools on another broker",
             period.ceil()
+        ),
+    })
+}
+
+/// A broker with more vhosts and logins than its budget of management requests can serve in time.
+pub fn counts_slowed(round: f64) -> Option<Unknown> {
+    (round > USUAL_ROUND).then(|| Unknown {
+        class: ErrorClass::Transient,
+        reason: "CountsSlowed",
+        message: format!(
+            "what is in flight is read every {} s only, because so many vhosts and logins of this broker take turns: \
+             raise awp run's --rabbitmq-requests-per-second, or let pools share a login and a vhost",
+            round.ceil()
         ),
     })
 }

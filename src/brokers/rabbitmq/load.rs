@@ -11,8 +11,20 @@ use crate::brokers::metrics::Requests;
 use crate::clock::Clock;
 use crate::scaling::time::Timestamp;
 
-/// Requests to the management API per second: it is the dear one.
-const REQUESTS_PER_SECOND: f64 = 2.0;
+/// What one broker may be asked in all.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Passive declares: pipelined, a thousand cost the broker 2 to 4 % of a core.
+    pub looks_per_second: f64,
+    /// To the management API: it is the dear one.
+    pub requests_per_second: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { looks_per_second: 1000.0, requests_per_second: 2.0 }
+    }
+}
 
 /// Seconds of a budget that may be spent at once.
 const BURST: f64 = 0.1;
@@ -34,14 +46,14 @@ pub struct Load {
 }
 
 impl Load {
-    /// `looks_per_second`: passive declares; `spent` counts for people.
-    pub fn new(looks_per_second: f64, spent: Arc<Requests>) -> Self {
-        let looks_per_second = looks_per_second.max(1.0);
+    /// `spent` counts for people.
+    pub fn new(limits: Limits, spent: Arc<Requests>) -> Self {
+        let looks_per_second = limits.looks_per_second.max(1.0);
         Self {
             queues: AtomicUsize::new(0),
             looks_per_second,
             looks: Mutex::new(Budget::new(looks_per_second, BURST)),
-            requests: Mutex::new(Budget::new(REQUESTS_PER_SECOND, REQUESTS_BURST)),
+            requests: Mutex::new(Budget::new(limits.requests_per_second.max(0.1), REQUESTS_BURST)),
             spent,
         }
     }
@@ -124,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_period_grows_with_the_queues_beyond_the_budget() {
-        let load = Load::new(1000.0, Arc::default());
+        let load = Load::new(Limits::default(), Arc::default());
         (0..1000).for_each(|_| load.add_queue());
         assert!((load.period() - 1.0).abs() < 1e-9);
         (0..4000).for_each(|_| load.add_queue());

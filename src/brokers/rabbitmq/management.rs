@@ -100,6 +100,7 @@ impl<'a> Reader<'a> {
         if todo.workers {
             self.read_workers().await?;
         }
+        self.watch.set_round(self.watch.clock.now().since(asked));
         Ok(())
     }
 

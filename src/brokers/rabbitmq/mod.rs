@@ -42,6 +42,7 @@ mod wishes;
 pub(super) use check::check;
 pub use declare::{Binding, DeadLetter, Declare, QueueType};
 pub use identity::Identity;
+pub use load::Limits;
 pub(super) use load::Load;
 pub(super) use poller::Poller;
 

@@ -46,6 +46,8 @@ pub(super) struct Table {
     /// Why the management API cannot be read.
     unlisted: Option<Unknown>,
     by_worker_gap: Option<Unknown>,
+    /// Why counts of tasks in flight are late.
+    late: Option<Unknown>,
     facts_gap: Option<Unknown>,
     /// Exchanges or bindings were made since the topology was read.
     pub topology_changed: bool,
@@ -151,10 +153,12 @@ impl Watch {
             Some(why) => Some(why.clone()),
             None => (!self.listable).then(errors::management_missing),
         };
+        let counts = list.clone().or_else(|| table.late.clone());
+        let by_worker = list.clone().or_else(|| table.by_worker_gap.clone()).or_else(|| table.late.clone());
         Gaps {
             ready: watched.belief.declare_failure().cloned().or_else(|| errors::slowed(self.load.period())),
-            in_flight: list.clone().or_else(|| watched.belief.lacks_totals().then(errors::totals_missing)),
-            by_worker: list.clone().or_else(|| table.by_worker_gap.clone()).filter(|_| watched.wants_workers()),
+            in_flight: counts.or_else(|| watched.belief.lacks_totals().then(errors::totals_missing)),
+            by_worker: by_worker.filter(|_| watched.wants_workers()),
             facts: list.or_else(|| table.facts_gap.clone()),
         }
     }
@@ -247,6 +251,18 @@ impl Watch {
         if table.by_worker_gap != gap {
             table.by_worker_gap = gap;
             table.queues.values().filter(|watched| watched.wants_workers()).for_each(Watched::wake_all);
+        }
+    }
+
+    /// A round of management requests took so many seconds.
+    pub fn set_round(&self, seconds: f64) {
+        let late = errors::counts_slowed(seconds);
+        let mut table = self.lock();
+        let reason = |gap: &Option<Unknown>| gap.as_ref().map(|why| why.reason);
+        let wake = reason(&table.late) != reason(&late);
+        table.late = late;
+        if wake {
+            table.queues.values().for_each(Watched::wake_all);
         }
     }
 

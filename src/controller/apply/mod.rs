@@ -11,7 +11,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::build;
+use super::build::{self, WorkerContract};
 use super::dereference::Found;
 use super::memory::{Applied, Memory, Written};
 use super::observe::Seen;
@@ -62,14 +62,14 @@ impl Step<'_> {
 
     async fn own_deployment(&mut self, template: &parsed::Template, seen: &Seen) -> kube::Result<Outcome> {
         let Some(contract) = &self.plan.contract else { return Ok(Outcome::default()) };
-        let Ok(mut desired) = build::deployment(&self.found.pool, &template.pod, contract) else {
-            return Ok(refused("the template cannot be written as JSON".into()));
+        let Some(live) = self.found.deployment.as_deref() else {
+            return self.first_deployment(template, contract).await;
         };
-        let Some(live) = self.found.deployment.as_deref() else { return self.first_deployment(desired).await };
         let from = seen.observation.replicas.unwrap_or(0);
         let wanted = self.wanted_replicas(from).await?;
         let unchanged = self.memory.deployment.as_ref().is_some_and(|applied| {
-            applied.manifest == desired
+            applied.pool_generation == self.found.pool.metadata.generation
+                && applied.contract == *contract
                 && applied.uid == live.metadata.uid
                 && live.metadata.generation.unwrap_or(0) <= applied.generation
         });
@@ -81,28 +81,42 @@ impl Step<'_> {
         if unchanged && from == to {
             return Ok(Outcome::default());
         }
-        desired["spec"]["replicas"] = json!(to);
-        desired["metadata"]["resourceVersion"] = json!(fresh.metadata.resource_version);
         // The version alone would create a deleted one anew.
-        desired["metadata"]["uid"] = json!(fresh.metadata.uid);
-        self.write_deployment(desired, from).await
+        let metadata = json!({ "resourceVersion": fresh.metadata.resource_version, "uid": fresh.metadata.uid });
+        self.write_deployment(template, contract, metadata, (from, to)).await
     }
 
-    async fn first_deployment(&mut self, mut desired: Value) -> kube::Result<Outcome> {
+    async fn first_deployment(
+        &mut self,
+        template: &parsed::Template,
+        contract: &WorkerContract,
+    ) -> kube::Result<Outcome> {
         // The cache may merely not have it yet: to create it again would scale it, or take over a stranger's.
         if self.deployment_now(&self.key.name).await?.is_some() {
             return Ok(Outcome::default());
         }
         let recommend = self.plan.settings.mode == Mode::Recommend;
         let first = if recommend { self.plan.settings.min_replicas } else { self.decision.applied };
-        desired["spec"]["replicas"] = json!(first);
-        self.write_deployment(desired, 0).await
+        self.write_deployment(template, contract, json!({}), (0, first)).await
     }
 
     /// Server-side apply, by force: the operator owns the whole Deployment, and an edit by `kubectl set image` or
-    /// `rollout undo` must not block it.
-    async fn write_deployment(&mut self, desired: Value, from: u32) -> kube::Result<Outcome> {
-        let to = desired["spec"]["replicas"].as_u64().unwrap_or(0) as u32;
+    /// `rollout undo` must not block it. `metadata`: of the very object that is meant.
+    async fn write_deployment(
+        &mut self,
+        template: &parsed::Template,
+        contract: &WorkerContract,
+        metadata: Value,
+        (from, to): (u32, u32),
+    ) -> kube::Result<Outcome> {
+        let pool = &self.found.pool;
+        let Ok(mut desired) = build::deployment(pool, &template.pod, contract) else {
+            return Ok(refused("the template cannot be written as JSON".into()));
+        };
+        desired["spec"]["replicas"] = json!(to);
+        for (name, value) in metadata.as_object().into_iter().flatten() {
+            desired["metadata"][name] = value.clone();
+        }
         let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         let live = match api.patch(&self.key.name, &forced(), &Patch::Apply(&desired)).await {
             Ok(live) => live,
@@ -110,16 +124,12 @@ impl Step<'_> {
             Err(error) => return template_refusal(&error).map(refused).ok_or(error),
         };
         self.remember_written(&live, to);
-        let mut manifest = desired;
-        if let Some(spec) = manifest["spec"].as_object_mut() {
-            spec.remove("replicas");
-        }
-        if let Some(metadata) = manifest["metadata"].as_object_mut() {
-            metadata.remove("resourceVersion");
-            metadata.remove("uid");
-        }
-        let generation = live.metadata.generation.unwrap_or(0);
-        self.memory.deployment = Some(Applied { manifest, uid: live.metadata.uid, generation });
+        self.memory.deployment = Some(Applied {
+            pool_generation: self.found.pool.metadata.generation,
+            contract: contract.clone(),
+            generation: live.metadata.generation.unwrap_or(0),
+            uid: live.metadata.uid,
+        });
         Ok(scaled(from, to))
     }
 

@@ -1,5 +1,6 @@
 //! All partitions of this member. Decides what to do; the poller does it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,15 +40,21 @@ pub struct Partitions {
     tenures: u64,
     /// Where the last record was taken: the next partition is asked first.
     last: Option<Key>,
+    /// Partitions may be about to move: records are taken together, so that the others stay free to go.
+    pub gathers: bool,
     /// Bytes of metadata that the broker takes.
     limit: usize,
     /// Cancelled when everything is lost.
     session: CancellationToken,
 }
 
+fn out(key: &Key, partition: &Partition, record: Arc<Record>) -> Out {
+    Out { key: key.clone(), tenure: partition.tenure, record, lost: partition.lost.clone() }
+}
+
 impl Partitions {
     pub fn new(session: CancellationToken) -> Self {
-        Self { held: BTreeMap::new(), tenures: 0, last: None, limit: LIMIT, session }
+        Self { held: BTreeMap::new(), tenures: 0, last: None, gathers: false, limit: LIMIT, session }
     }
 
     pub fn assign(&mut self, starts: Vec<Start>) {
@@ -98,6 +105,20 @@ impl Partitions {
 
     /// The next record to be worked on, from all partitions in turn.
     pub fn take(&mut self) -> Option<Out> {
+        self.take_from_busy().or_else(|| self.take_in_turn())
+    }
+
+    /// While partitions may move, from the one most of whose tasks run here: a partition with a running task
+    /// cannot go to another worker, and with it would stay all that waits in it.
+    fn take_from_busy(&mut self) -> Option<Out> {
+        let limit = self.limit;
+        let mut busy: Vec<_> =
+            self.held.iter_mut().filter(|(_, partition)| self.gathers && partition.running() > 0).collect();
+        busy.sort_by_key(|(_, partition)| Reverse(partition.running()));
+        busy.into_iter().find_map(|(key, partition)| partition.take(limit).map(|record| out(key, partition, record)))
+    }
+
+    fn take_in_turn(&mut self) -> Option<Out> {
         let limit = self.limit;
         let after = self.last.clone();
         let (before, behind): (Vec<_>, Vec<_>) =
@@ -105,7 +126,7 @@ impl Partitions {
         for (key, partition) in behind.into_iter().chain(before) {
             if let Some(record) = partition.take(limit) {
                 self.last = Some(key.clone());
-                return Some(Out { key: key.clone(), tenure: partition.tenure, record, lost: partition.lost.clone() });
+                return Some(out(key, partition, record));
             }
         }
         None

@@ -27,6 +27,9 @@ const RETRY: Duration = Duration::from_millis(500);
 const LAST_COMMIT: Duration = Duration::from_secs(60);
 /// For the commit under way when the group is left.
 const LEAVE: Duration = Duration::from_secs(5);
+/// So long after a partition came or went more may: workers of a pool that wakes join one by one, and each is heard of
+/// only with a heartbeat (5 s).
+const MOVING: Duration = Duration::from_secs(30);
 /// Records taken before anything else is looked at, above all whether they are enough.
 const AT_ONCE: usize = 32;
 
@@ -48,6 +51,8 @@ pub struct Poller {
     slots: usize,
     /// Given out and not gone.
     out: usize,
+    /// When a partition last came or went.
+    moved: Instant,
     /// Rebalances to be answered, in order.
     pending: VecDeque<Event>,
     /// Commits under way.
@@ -85,6 +90,7 @@ impl Poller {
             deliveries: Some(deliveries),
             slots: slots.into(),
             out: 0,
+            moved: Instant::now(),
             pending: VecDeque::new(),
             asked: 0,
             unheard: None,
@@ -193,6 +199,7 @@ impl Poller {
                 return;
             }
             self.pending.pop_front();
+            self.moved = Instant::now();
         }
     }
 
@@ -257,6 +264,7 @@ impl Poller {
 
     fn give(&mut self) {
         let Some(deliveries) = &self.deliveries else { return };
+        self.partitions.gathers = self.moved.elapsed() < MOVING;
         while self.out < self.slots {
             let Some(out) = self.partitions.take() else { return };
             self.out += 1;

@@ -72,6 +72,21 @@ fn partitions_are_served_in_turn() {
 }
 
 #[test]
+fn while_partitions_may_move_as_few_as_possible_are_begun() {
+    let mut held = with(0..3);
+    held.gathers = true;
+    (0..3).for_each(|partition| arrive(&mut held, partition, 0..3));
+    let outs: Vec<_> = (0..4).map(|_| held.take().unwrap()).collect();
+    assert_eq!(outs.iter().map(place).collect::<Vec<_>>(), [(0, 0), (0, 1), (0, 2), (1, 0)]);
+    assert!(!held.at_rest(&[key(0)]) && held.at_rest(&[key(2)]));
+    // The first partition has ended: the second goes on before another is begun.
+    outs[..3].iter().for_each(|out| drop(end(&mut held, out)));
+    assert_eq!(held.take().map(|out| place(&out)), Some((1, 1)));
+    held.gathers = false;
+    assert_eq!(held.take().map(|out| place(&out)), Some((2, 0)));
+}
+
+#[test]
 fn an_end_is_acknowledged_only_when_it_is_committed() {
     let mut held = with(0..1);
     arrive(&mut held, 0, 0..2);
