@@ -102,5 +102,10 @@ for i in "${!jobs[@]}"; do finish "${names[$i]}" "${jobs[$i]}"; done
 jobs=()
 scripts/rust-deps.sh save
 only=()
-own_cluster && only=(--only rabbitmq)
+if [ "$purpose" = demo ]; then
+  broker=${BROKER:-rabbitmq}
+  [ "$broker" = sqs ] && broker=elasticmq
+  only=(--only "$broker")
+  own_cluster || only+=(--only controlplane)
+fi
 "$target/debug/testbed" install "${only[@]}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that the tools are there: `setup.sh demo` what the demo needs, `setup.sh test` also what
-# the tests need. Installs what ordinary package clients give; names the rest, with the remedy.
+# Makes sure that the tools are there: `setup.sh demo` what the demo needs (BROKER: with which broker),
+# `setup.sh servers` what all servers need, `setup.sh test` also what the tests need. Installs what ordinary package clients give; names the rest, with the remedy.
 . "$(dirname "$0")/env.sh"
 
 purpose=${1:-test}
@@ -27,7 +27,7 @@ rust() {
   version=$(rustc --version | cut -d' ' -f2)
   [ "$(printf '%s\n' "$minimum_rust" "$version" | sort -V | head -1)" = "$minimum_rust" ] ||
     die "Rust $version is too old: $minimum_rust or newer is needed (rustup update)"
-  [ "$purpose" = demo ] && return
+  [ "$purpose" = test ] || return 0
   cargo fmt --version >/dev/null 2>&1 || die "rustfmt is missing: rustup component add rustfmt"
   cargo clippy --version >/dev/null 2>&1 || die "clippy is missing: rustup component add clippy"
 }
@@ -73,5 +73,5 @@ system_package make make
 system_package perl perl
 rust
 go_toolchain
-[ "$purpose" = demo ] || java_servers
-[ "$purpose" = demo ] || licence_checker
+[[ $purpose = demo && ${BROKER:-rabbitmq} = rabbitmq ]] || java_servers
+[ "$purpose" != test ] || licence_checker

@@ -37,9 +37,10 @@ async fn scaling_up_and_down_while_tasks_run_runs_none_twice() {
 async fn workers_that_join_late_get_work_although_the_tasks_of_the_first_go_on() {
     for protocol in PROTOCOLS {
         let bench = Bench::new("latecomers", 4).await;
-        let script = bench.script("sleep 60");
-        bench.published(&["1", "--count", "40"]).await;
-        let args = ["--prefetch", "4", "--group-protocol", protocol, "--exec", "--", "sh", &script];
+        for partition in 0..4 {
+            bench.kafka.produce(&bench.topic, partition, &[r#"{"durationSeconds":120}"#; 10]).await.unwrap();
+        }
+        let args = ["--prefetch", "4", "--group-protocol", protocol, "--simulate"];
         let first = bench.worker(&args).await;
         first.until_status("busy", |status| status.in_flight == 4).await;
         let (second, third) = (bench.worker(&args).await, bench.worker(&args).await);

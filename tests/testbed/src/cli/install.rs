@@ -17,9 +17,9 @@ use clap::ValueEnum;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// Only this part
+    /// Only this part; repeat it for several
     #[arg(long)]
-    only: Option<Part>,
+    only: Vec<Part>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,7 +33,7 @@ enum Part {
 pub fn run(args: &Args) -> Result<()> {
     let cache = Cache::of_user()?;
     let started = Instant::now();
-    let wanted = |part| args.only.is_none_or(|only| only == part);
+    let wanted = |part| args.only.is_empty() || args.only.contains(&part);
     // The short ones first: who cannot have them learns so before the minutes of the last.
     if wanted(Part::Rabbitmq) {
         install::rabbitmq::install(&cache)?;
