@@ -158,7 +158,7 @@ fn of_credentials(error: &(dyn Error + 'static)) -> Option<Failure> {
         }
         _ if tells(&["InvalidClientTokenId", "SignatureDoesNotMatch"]) => Failure::new(Kind::AskerRefused, ""),
         _ if tells(&["ExpiredToken"]) => Failure::new(Kind::Expired, ""),
-        _ if chain(found).any(|cause| cause.is::<std::io::Error>()) && !tells(&["DispatchFailure"]) => Failure::new(
+        _ if chain(found).any(<dyn Error>::is::<std::io::Error>) && !tells(&["DispatchFailure"]) => Failure::new(
             Kind::NoCredentials,
             "the token file of the web identity (AWS_WEB_IDENTITY_TOKEN_FILE) cannot be read",
         ),

@@ -55,7 +55,7 @@ impl Ambient {
 
     /// `awp check` of the pool `agents/research`, as the operator of that cluster would ask.
     pub fn check(&self, role: Option<&str>, cluster: &str) -> Command {
-        let manifest = serde_json::json!({
+        let mut manifest = serde_json::json!({
             "apiVersion": "agentworkers.io/v1alpha1", "kind": "AgentWorkerPool",
             "metadata": { "name": "research", "namespace": "agents" },
             "spec": {
@@ -67,7 +67,6 @@ impl Ambient {
                 ] } } },
             },
         });
-        let mut manifest = manifest;
         if let Some(role) = role {
             manifest["spec"]["broker"]["sqs"]["assumeRoleArn"] = role.into();
         }
@@ -84,11 +83,6 @@ impl Ambient {
         command
     }
 
-    pub fn keys(&self, mut command: Command, id: &str, secret: &str) -> Command {
-        command.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret);
-        command
-    }
-
     /// Neither what proves the identity nor what STS gave for it.
     pub fn no_secret_in(&self, output: &Output) {
         let all = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -97,4 +91,10 @@ impl Ambient {
         secrets.extend(self.sts.told("SessionToken"));
         assert!(secrets.iter().all(|secret| !all.contains(secret)), "{all}");
     }
+}
+
+/// The identity of whoever has these keys.
+pub fn with_keys(mut command: Command, id: &str, secret: &str) -> Command {
+    command.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret);
+    command
 }

@@ -8,7 +8,7 @@ use awp_testbed::{Sts, sqs, sts};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use crate::ambient::{Ambient, EXTERNAL_ID, ROLE, TOKEN};
+use crate::ambient::{Ambient, EXTERNAL_ID, ROLE, TOKEN, with_keys};
 use crate::bench::SOON;
 use crate::recorder::Recorder;
 use crate::support::{answering, bodies, identity, readers, watch_as};
@@ -94,8 +94,7 @@ async fn a_role_that_demands_another_external_id_is_refused_in_plain_words() {
     let role = strict.role("reader", "operator", EXTERNAL_ID).await.unwrap();
     strict.enforce().await.unwrap();
     let ambient = Ambient::new("trust", &strict.endpoint()).await;
-    let check =
-        |cluster| ambient.keys(ambient.check(Some(&role), cluster), &keys.access_key_id, &keys.secret_access_key);
+    let check = |cluster| with_keys(ambient.check(Some(&role), cluster), &keys.access_key_id, &keys.secret_access_key);
     let output = check("prod").output().await.unwrap();
     assert!(output.status.success(), "its own pool may: {output:?}");
     let output = check("staging").output().await.unwrap();
@@ -113,7 +112,7 @@ async fn keys_that_sts_does_not_know_are_told_as_the_operators_own() {
     strict.enforce().await.unwrap();
     let ambient = Ambient::new("unknown", &strict.endpoint()).await;
     let check = ambient.check(Some(ROLE), "prod");
-    let output = ambient.keys(check, "AKIAGONE", "planted-hunter2").output().await.unwrap();
+    let output = with_keys(check, "AKIAGONE", "planted-hunter2").output().await.unwrap();
     let words = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!output.status.success() && words.contains("STS refuses the identity"), "{output:?}");
     ambient.no_secret_in(&output);
