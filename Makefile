@@ -11,9 +11,10 @@ BROKER ?= rabbitmq
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+demo: export BROKER := $(BROKER)
 demo: ## a pool wakes, jumps, works and sleeps on real servers (first run about 20 min, then 2 min; KEEP=1 leaves it running)
-	@BROKER=$(BROKER) scripts/setup.sh demo
-	@BROKER=$(BROKER) scripts/prepare.sh demo
+	@scripts/setup.sh demo
+	@scripts/prepare.sh demo
 	@exec $(TARGET)/debug/testbed demo --broker $(BROKER) $(if $(KEEP),--keep)
 
 test: ## every check and every test (first run up to 60 min, then a few minutes)
@@ -24,7 +25,7 @@ bench: ## what it costs and how fast it is, as tables and JSON (the first run bu
 	@exec scripts/bench.sh $(ARGS)
 
 testbed: ## only build and install the servers that tests and demo run on (first run about 20 min)
-	@scripts/setup.sh servers
+	@scripts/setup.sh testbed
 	@scripts/prepare.sh test
 
 generate: ## rewrite what is made from code: the CRD, the chart's template of it, the API reference

@@ -101,11 +101,11 @@ watch_jobs
 for i in "${!jobs[@]}"; do finish "${names[$i]}" "${jobs[$i]}"; done
 jobs=()
 scripts/rust-deps.sh save
+# The demo needs no more than the broker that it plays on, and a cluster unless it plays in the user's.
 only=()
 if [ "$purpose" = demo ]; then
   broker=${BROKER:-rabbitmq}
-  [ "$broker" = sqs ] && broker=elasticmq
-  only=(--only "$broker")
+  only=(--only "${broker/#sqs/elasticmq}")
   own_cluster || only+=(--only controlplane)
 fi
 "$target/debug/testbed" install "${only[@]}"

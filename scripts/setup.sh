@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that the tools are there: `setup.sh demo` what the demo needs (BROKER: with which broker),
-# `setup.sh servers` what all servers need, `setup.sh test` also what the tests need. Installs what ordinary package clients give; names the rest, with the remedy.
+# Makes sure that the tools are there: `setup.sh demo` what the demo needs, `setup.sh testbed` what all
+# servers need, `setup.sh test` also what checks the code. Installs what ordinary package clients give; names the rest, with the remedy.
 . "$(dirname "$0")/env.sh"
 
 purpose=${1:-test}
@@ -9,16 +9,18 @@ cargo_deny=0.20.2
 
 [ "$(uname -s)" = Linux ] || die "the testbed runs on Linux only (it binds 127.x.y.z addresses and unpacks Debian packages)"
 
-# A package of the system, where we may install one.
+# A package of the system, where we may install one. What follows the package, if anything, tries whether it is there.
 system_package() {
   local program=$1 package=$2
-  have "$program" && return
+  shift 2
+  [ $# -gt 0 ] || set -- have "$program"
+  "$@" && return
   if have apt-get && [ "$(id -u)" = 0 ]; then
     say "installing $package (it has '$program')"
     apt-get update -qq >/dev/null
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $package >/dev/null
   fi
-  have "$program" || die "'$program' is missing: install it, on Debian or Ubuntu with: sudo apt-get install $package"
+  "$@" || die "'$program' is missing: install it, on Debian or Ubuntu with: sudo apt-get install $package"
 }
 
 rust() {
@@ -59,6 +61,14 @@ java_servers() {
   [ "${version:-0}" -ge 17 ] || die "Java $version is too old: 17 or newer is needed (on Debian: apt-get install openjdk-17-jre-headless)"
 }
 
+# The server that plays AWS's STS is a Python program, which gets an environment of its own by pip.
+makes_environments() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+python_server() {
+  system_package "python3 -m venv" "python3 python3-venv" makes_environments
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+    die "$(python3 --version) is too old: 3.10 or newer is needed"
+}
+
 licence_checker() {
   cargo deny --version 2>/dev/null | grep -q "^cargo-deny $cargo_deny" && return
   say "installing cargo-deny $cargo_deny into $cache/tools (about 3 minutes on two cores)"
@@ -73,5 +83,6 @@ system_package make make
 system_package perl perl
 rust
 go_toolchain
-[[ $purpose = demo && ${BROKER:-rabbitmq} = rabbitmq ]] || java_servers
+[ "$purpose" = demo ] && [ "${BROKER:-rabbitmq}" = rabbitmq ] || java_servers
+[ "$purpose" = demo ] || python_server
 [ "$purpose" != test ] || licence_checker

@@ -21,6 +21,8 @@ pub enum Kind {
     NoCredentials,
     /// The role cannot be assumed.
     RoleRefused,
+    /// STS does not know the identity with which it is asked for a role.
+    AskerRefused,
     /// Credentials were valid and are no more; new ones may come.
     Expired,
     /// The keys are not known, or signed wrongly.
@@ -94,7 +96,14 @@ impl Failure {
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
                 Self::new(Kind::Unreachable, "no answer in time")
             }
-            SdkError::DispatchFailure(_) => Self::new(Kind::Unreachable, innermost(error)),
+            SdkError::DispatchFailure(_) => Self::new(
+                Kind::Unreachable,
+                match innermost(error) {
+                    // Of the SDK's own cache, which tells it by words only.
+                    words if words.starts_with("identity resolver timed out") => NOT_IN_TIME.to_owned(),
+                    words => words,
+                },
+            ),
             SdkError::ServiceError(refused) => {
                 let status = refused.raw().status().as_u16();
                 match refused.err().code().and_then(Kind::of_code) {
@@ -113,6 +122,14 @@ impl Failure {
         }
     }
 
+    /// Words for missing credentials: `nothing` where nothing is known of the cause.
+    pub fn missing(&self, nothing: &str, remedy: &str) -> String {
+        match self.detail.as_str() {
+            "" => format!("{nothing}: {remedy}"),
+            detail => format!("{detail}: correct it, or {remedy}"),
+        }
+    }
+
     /// Passes by itself.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, Kind::Unreachable | Kind::Expired | Kind::Throttled | Kind::Server)
@@ -124,20 +141,35 @@ impl Failure {
     }
 }
 
+const NOT_IN_TIME: &str = "credentials did not come in time";
+
 /// Credentials are looked for before a request is made.
 fn of_credentials(error: &(dyn Error + 'static)) -> Option<Failure> {
-    let found = chain(error).find_map(|cause| cause.downcast_ref::<CredentialsError>())?;
+    // A role's credentials may fail for those with which it is asked for: then the inner ones are the cause.
+    let mut all = chain(error).filter_map(|cause| cause.downcast_ref::<CredentialsError>());
+    let first = all.next()?;
+    let (found, own) = all.last().map_or((first, false), |inner| (inner, true));
     // Only compared, never shown.
     let cause = format!("{found:?}");
-    let refused = ["AccessDenied", "InvalidIdentityToken", "IDPRejectedClaim"].iter().any(|word| cause.contains(word));
+    let tells = |words: &[&str]| words.iter().any(|word| cause.contains(word));
     Some(match found {
-        _ if refused => Failure::new(Kind::RoleRefused, ""),
-        _ if cause.contains("ExpiredToken") => Failure::new(Kind::Expired, ""),
+        _ if tells(&["AccessDenied", "InvalidIdentityToken", "IDPRejectedClaim"]) => {
+            Failure::new(if own { Kind::AskerRefused } else { Kind::RoleRefused }, "")
+        }
+        _ if tells(&["InvalidClientTokenId", "SignatureDoesNotMatch"]) => Failure::new(Kind::AskerRefused, ""),
+        _ if tells(&["ExpiredToken"]) => Failure::new(Kind::Expired, ""),
+        _ if chain(found).any(<dyn Error>::is::<std::io::Error>) && !tells(&["DispatchFailure"]) => Failure::new(
+            Kind::NoCredentials,
+            "the token file of the web identity (AWS_WEB_IDENTITY_TOKEN_FILE) cannot be read",
+        ),
+        _ if tells(&["DispatchFailure", "TimeoutError"]) => {
+            Failure::new(Kind::Unreachable, "STS, which gives the credentials, cannot be reached")
+        }
         CredentialsError::CredentialsNotLoaded(_) => Failure::new(Kind::NoCredentials, ""),
         CredentialsError::InvalidConfiguration(_) => {
             Failure::new(Kind::NoCredentials, "the AWS configuration of this process is not valid")
         }
-        CredentialsError::ProviderTimedOut(_) => Failure::new(Kind::Unreachable, "credentials did not come in time"),
+        CredentialsError::ProviderTimedOut(_) => Failure::new(Kind::Unreachable, NOT_IN_TIME),
         _ => Failure::new(Kind::Unreachable, "credentials cannot be had now"),
     })
 }

@@ -66,8 +66,12 @@ impl Bench {
 
     /// A worker that is ready; `args` end with `--simulate` or `--exec -- …`.
     pub async fn worker(&self, args: &[&str]) -> Worker {
+        self.worker_by(self.awp("worker"), args).await
+    }
+
+    /// The same by `awp worker` as somebody else.
+    pub async fn worker_by(&self, mut command: Command, args: &[&str]) -> Worker {
         let address = format!("127.0.0.1:{}", ports::free().unwrap());
-        let mut command = self.awp("worker");
         command.args(["--dead-letter", &self.failed, "--status-address", &address, "--log-format", "json"]).args(args);
         let worker = Worker::start(command, address);
         worker.until_status("ready", |_| true).await;

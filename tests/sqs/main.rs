@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not as it should be fails the test")]
 
+mod ambient;
 mod bench;
 mod counts;
 mod drain;
@@ -13,5 +14,6 @@ mod outages;
 mod publish;
 #[path = "../support/readings.rs"]
 mod readings;
+mod recorder;
 mod support;
 mod worker;

@@ -7,7 +7,7 @@ use awp::brokers::Live;
 use awp_testbed::{Sqs, sqs};
 use tokio::net::TcpListener;
 
-use crate::support::{BUSY, Watching, bodies, identity, readers, watch, watch_as};
+use crate::support::{BUSY, Watching, answering, bodies, identity, readers, watch, watch_as};
 
 #[tokio::test]
 async fn a_missing_queue_is_named_and_picked_up_when_it_is_created() {
@@ -91,17 +91,7 @@ async fn a_server_that_takes_connections_and_never_answers_delays_nobody_else() 
 
 #[tokio::test]
 async fn what_is_no_sqs_is_told_so() {
-    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", server.local_addr().unwrap());
-    tokio::spawn(async move {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        while let Ok((mut stream, _)) = server.accept().await {
-            let _ = stream.read(&mut [0; 4096]).await;
-            let page = "<html>planted-hunter2</html>";
-            let head = format!("HTTP/1.1 404 Not Found\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", page.len());
-            let _ = stream.write_all(format!("{head}{page}").as_bytes()).await;
-        }
-    });
+    let address = answering(404, "<html>planted-hunter2</html>").await;
     let readers = readers();
     let why = watch(&readers, &address, &format!("{address}/000000000000/q")).unknown("NotSqs").await;
     assert!(why.message.contains("check endpoint and region") && !why.message.contains("hunter2"), "{why}");

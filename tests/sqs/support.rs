@@ -5,6 +5,8 @@ use std::sync::Arc;
 use awp::aws::{Identity, Keys, Login};
 use awp::brokers::{Brokers, Interest, Live, QueueFacts, Source, Subscription, sqs};
 use awp::scaling::observation::{QueueCounts, Unknown};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::readings::View;
@@ -68,4 +70,19 @@ impl Watching {
 
 pub fn bodies(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(|number| format!("{{\"durationSeconds\":0.1,\"n\":{number}}}"))
+}
+
+/// A server that gives this answer to every request.
+pub async fn answering(status: u16, body: &'static str) -> String {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", server.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = server.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} Status\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+        }
+    });
+    address
 }

@@ -37,6 +37,10 @@ pub fn failed(failure: &Failure, identity: &Identity, queue: &str, action: &str)
         ),
         Kind::NoCredentials => misconfigured("CredentialsMissing", no_credentials(failure)),
         Kind::RoleRefused => misconfigured("RoleRefused", role_refused(&identity.login)),
+        Kind::AskerRefused => misconfigured(
+            "LoginRefused",
+            "STS refuses the identity that asks for the role: check the operator's own AWS identity".to_owned(),
+        ),
         Kind::LoginRefused => misconfigured(
             "LoginRefused",
             format!("SQS at {address} refuses the credentials: check {}", whence(&identity.login)),
@@ -78,11 +82,7 @@ pub fn counts_missing(queue: &str) -> Unknown {
 fn no_credentials(failure: &Failure) -> String {
     let remedy =
         "name a Secret in credentials, or give the operator's ServiceAccount an identity (IRSA or Pod Identity)";
-    if failure.detail.is_empty() {
-        format!("the operator has no AWS identity: {remedy}")
-    } else {
-        format!("{}: correct it, or {remedy}", failure.detail)
-    }
+    failure.missing("the operator has no AWS identity", remedy)
 }
 
 /// Where the credentials came from.

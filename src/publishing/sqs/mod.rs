@@ -37,11 +37,13 @@ impl Queue {
             Kind::QueueMissing => format!("there is no queue {name:?} at {address}: make it with --declare"),
             Kind::Denied => format!("this identity may not do sqs:{action} on queue {name:?}: allow it in its policy"),
             Kind::NoCredentials => {
-                "there are no AWS credentials: set AWP_CREDENTIALS_DIR, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
-                 AWS_PROFILE"
-                    .to_owned()
+                let remedy = "set AWP_CREDENTIALS_DIR, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE";
+                failure.missing("there are no AWS credentials", remedy)
             }
-            Kind::LoginRefused | Kind::RoleRefused | Kind::Expired => {
+            Kind::RoleRefused | Kind::AskerRefused => {
+                "STS gives no credentials for the role: check AWS_ROLE_ARN and the role's trust policy".to_owned()
+            }
+            Kind::LoginRefused | Kind::Expired => {
                 format!("{address} refuses the credentials: they are wrong or have expired")
             }
             Kind::Unreachable => format!("cannot reach SQS at {address}: {}", failure.detail),

@@ -120,15 +120,22 @@ fn words(failure: &Failure, identity: &Identity, queue: &str, action: &str) -> S
         Kind::Unreachable => format!("cannot reach SQS at {address}{detail}"),
         Kind::Server => format!("SQS at {address} has trouble of its own{detail}"),
         Kind::Throttled => format!("SQS at {address} asks for fewer requests"),
-        Kind::NoCredentials => "there are no AWS credentials: set AWP_CREDENTIALS_DIR (in a pool: broker.sqs.credentials or \
-                                worker.credentials), or give the pod's ServiceAccount an identity (IRSA or Pod Identity)"
-            .to_owned(),
+        Kind::NoCredentials => {
+            let remedy = "set AWP_CREDENTIALS_DIR (in a pool: broker.sqs.credentials or worker.credentials), or give the \
+                          pod's ServiceAccount an identity (IRSA or Pod Identity)";
+            failure.missing("there are no AWS credentials", remedy)
+        }
         Kind::Expired => format!("the credentials for {address} have expired; new ones are looked for"),
-        Kind::LoginRefused | Kind::RoleRefused => format!("SQS at {address} refuses the credentials: check the keys and the role"),
+        Kind::LoginRefused => format!("SQS at {address} refuses the credentials: check the keys"),
+        Kind::RoleRefused | Kind::AskerRefused => {
+            "STS gives no credentials for the role: check AWS_ROLE_ARN and the role's trust policy".to_owned()
+        }
         Kind::Denied => format!("this identity may not do sqs:{action} on queue {name:?}: allow it in its policy"),
         Kind::QueueMissing => format!("there is no queue {name:?} at {address}: create it or correct AWP_QUEUE_URL"),
         Kind::NotSqs => format!("{address} does not answer as SQS: check AWP_ENDPOINT and AWP_REGION"),
-        Kind::NotHeld => format!("queue {name:?} gave the message to somebody else: its visibility timeout had run out"),
+        Kind::NotHeld => {
+            format!("queue {name:?} gave the message to somebody else: its visibility timeout had run out")
+        }
         Kind::Refused => format!("SQS at {address} refuses sqs:{action} on queue {name:?}{detail}"),
     }
 }

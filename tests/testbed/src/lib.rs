@@ -1,5 +1,5 @@
 //! Real servers for tests and the demo, on loopback, without root or a container engine: a Kubernetes control plane,
-//! RabbitMQ, Apache Kafka, ElasticMQ (for Amazon SQS), and nodes.
+//! RabbitMQ, Apache Kafka, ElasticMQ (for Amazon SQS), moto (for AWS's STS), and nodes.
 //!
 //! Their programs come from `testbed install` (`make testbed`), once per machine. Every server ends when the process
 //! that started it ends, also when that is killed.
@@ -18,6 +18,7 @@ pub mod rabbitmq;
 pub mod reaction;
 pub mod replicas;
 pub mod sqs;
+pub mod sts;
 
 pub use control_plane::{Access, ControlPlane, control_plane};
 pub use kafka::{Kafka, kafka};
@@ -27,3 +28,4 @@ pub use process_node::ProcessNode;
 pub use rabbitmq::{RabbitMq, rabbitmq};
 pub use replicas::Replicas;
 pub use sqs::{Sqs, sqs};
+pub use sts::{Sts, sts};

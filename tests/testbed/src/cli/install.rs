@@ -10,14 +10,14 @@ use clap::ValueEnum;
 /// Make the servers' programs that are missing, into the user's cache folder
 ///
 /// The control plane is built from Go modules (minutes the first time), RabbitMQ unpacked from Debian's packages (20 s),
-/// Apache Kafka and ElasticMQ (for Amazon SQS) fetched by Maven (15 s each).
+/// Apache Kafka and ElasticMQ (for Amazon SQS) fetched by Maven (15 s each), moto (for AWS's STS) by pip (20 s).
 /// Nothing is installed on the system. What is there already is left alone, so this ends at once the second time.
 ///
 /// Example: testbed install --only rabbitmq
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// Only this part; repeat it for several
+    /// Only this part; may be given several times
     #[arg(long)]
     only: Vec<Part>,
 }
@@ -28,6 +28,7 @@ enum Part {
     Kafka,
     Rabbitmq,
     Elasticmq,
+    Moto,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -40,6 +41,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if wanted(Part::Elasticmq) {
         install::elasticmq::ELASTICMQ.install(&cache)?;
+    }
+    if wanted(Part::Moto) {
+        install::moto::install(&cache)?;
     }
     if wanted(Part::Kafka) {
         install::kafka::KAFKA.install(&cache)?;

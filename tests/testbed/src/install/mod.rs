@@ -6,6 +6,7 @@ pub mod elasticmq;
 pub mod go;
 pub mod kafka;
 pub mod maven;
+pub mod moto;
 pub mod patchelf;
 pub mod rabbitmq;
 pub mod step;
