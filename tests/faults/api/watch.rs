@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::{Stream, stream};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use super::request::Asked;
