@@ -45,6 +45,7 @@ impl Server {
     async fn holds_what_the_controller_relies_on(&self) {
         self.an_apply_creates_changes_and_drops().await;
         self.an_apply_for_another_version_or_uid_is_refused_and_creates_nothing().await;
+        self.an_apply_for_a_version_that_nothing_has_only_creates().await;
         self.a_scale_for_another_version_is_refused().await;
         self.a_generation_is_made_by_the_spec_and_of_a_deployment_by_annotations().await;
         self.a_merge_patch_with_null_removes_one_annotation().await;
@@ -85,6 +86,16 @@ impl Server {
         absent["metadata"]["resourceVersion"] = json!(live.resource_version());
         assert_eq!(code(self.apply(&api, &absent).await), 409);
         assert!(api.get_opt("absent").await.unwrap().is_none());
+    }
+
+    async fn an_apply_for_a_version_that_nothing_has_only_creates(&self) {
+        let api = self.deployments();
+        let mut first = deployment("first", 0);
+        first["metadata"]["resourceVersion"] = json!("1");
+        assert_eq!(code(self.apply(&api, &first).await), 200);
+        first["spec"]["replicas"] = json!(2);
+        assert_eq!(code(self.apply(&api, &first).await), 409);
+        assert_eq!(api.get("first").await.unwrap().spec.unwrap().replicas, Some(0));
     }
 
     async fn a_scale_for_another_version_is_refused(&self) {

@@ -54,8 +54,9 @@ impl World {
         // As long as tasks are done, it is not stuck: some pools are small and their backlog is not.
         let progress = self.queues.get(&pool).map_or(0, |queue| queue.progress);
         let limit = ended.max(heard).max(progress) + CONVERGENCE + if warm { FADING } else { 0 };
-        let said = self.store.get(Kind::Pool, &pool).map(|pool| pool["status"].to_string());
+        let said = self.store.get(Kind::Pool, &pool).cloned();
         self.judge.expect(now < limit, || {
+            let said = said.map(|pool| pool["status"].to_string());
             let after = (now - ended) / 1000;
             format!("{pool} is not settled {after} s after the last fault: {why}; it says {}", said.unwrap_or_default())
         });

@@ -97,7 +97,9 @@ impl Step<'_> {
         }
         let recommend = self.plan.settings.mode == Mode::Recommend;
         let first = if recommend { self.plan.settings.min_replicas } else { self.decision.applied };
-        self.write_deployment(template, contract, json!({}), (0, first)).await
+        // An apply that is long on its way must not scale what was made meanwhile.
+        let metadata = json!({ "resourceVersion": OF_NONE });
+        self.write_deployment(template, contract, metadata, (0, first)).await
     }
 
     /// Server-side apply, by force: the operator owns the whole Deployment, and an edit by `kubectl set image` or
@@ -173,6 +175,10 @@ impl Step<'_> {
         Outcome::default()
     }
 }
+
+/// The version of an empty cluster, which no object has: an apply that names it creates, and is refused with 409 where
+/// there is something already.
+const OF_NONE: &str = "1";
 
 fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)

@@ -88,24 +88,24 @@ impl World {
             }
             Verb::List => {
                 let found = self.store.all(asked.kind).filter(|object| asked.selector.matches(object));
-                let items: Vec<Value> = found.map(|object| shown(object, asked.slim)).collect();
-                let list = json!({
-                    "apiVersion": asked.kind.api_version(), "kind": format!("{}List", asked.kind.name()),
-                    "metadata": { "resourceVersion": self.store.version.to_string() }, "items": items,
-                });
-                Ok(list.to_string())
+                let items: Vec<String> = found.map(|object| shown(object, asked.slim)).collect();
+                let (of, kind, version) = (asked.kind.api_version(), asked.kind.name(), self.store.version);
+                let head =
+                    format!(r#""apiVersion":"{of}","kind":"{kind}List","metadata":{{"resourceVersion":"{version}"}}"#);
+                Ok(format!(r#"{{{head},"items":[{}]}}"#, items.join(",")))
             }
             _ => self.write(asked, sent).map(|object| object.to_string()),
         }
     }
 }
 
-/// An object as a client that wants only metadata sees it.
-pub fn shown(object: &Value, slim: bool) -> Value {
+/// An object as a client that wants only metadata sees it: as text, for no object is copied to be shown.
+pub fn shown(object: &Value, slim: bool) -> String {
     if !slim {
-        return object.clone();
+        return object.to_string();
     }
-    json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": object["metadata"] })
+    let metadata = &object["metadata"];
+    format!(r#"{{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata","metadata":{metadata}}}"#)
 }
 
 pub fn status(no: &No) -> Value {

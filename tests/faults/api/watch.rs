@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::{Stream, stream};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use super::request::Asked;
@@ -120,7 +120,7 @@ impl Watch {
         if self.version < world.store.compacted && !world.store.since(self.asked.kind, self.version).is_empty() {
             self.over = true;
             let gone = status(&No::new(410, "Expired", "too old resource version"));
-            return Next::Tell { at: now, line: line("ERROR", &gone) };
+            return Next::Tell { at: now, line: line("ERROR", &gone.to_string()) };
         }
         let lag = world.weather.lag(&self.asked, &mut world.net);
         for change in world.store.since(self.asked.kind, self.version) {
@@ -138,7 +138,7 @@ impl Watch {
             self.version = world.store.version;
             let mark = json!({ "apiVersion": self.asked.kind.api_version(), "kind": self.asked.kind.name(),
                 "metadata": { "resourceVersion": self.version.to_string() } });
-            return Next::Tell { at: now, line: line("BOOKMARK", &mark) };
+            return Next::Tell { at: now, line: line("BOOKMARK", &mark.to_string()) };
         }
         Next::Wait { until: self.ends.min(self.bookmark) }
     }
@@ -157,6 +157,6 @@ fn told(change: &Change, asked: &Asked) -> Option<String> {
     Some(line(what, &shown(&change.object, asked.slim)))
 }
 
-fn line(what: &str, object: &Value) -> String {
-    format!("{}\n", json!({ "type": what, "object": object }))
+fn line(what: &str, object: &str) -> String {
+    format!("{{\"type\":\"{what}\",\"object\":{object}}}\n")
 }
