@@ -188,7 +188,9 @@ async fn vhosts_that_take_turns_for_too_long_are_told_that_their_counts_are_late
         declare(server, &vhost, 2).await;
         all.extend(pools(&readers, &admin(server, &vhost), 2));
     }
-    all.iter().for_each(|pool| pool.subscription.set_interest(BY_WORKER));
+    for pool in &all {
+        pool.subscription.set_interest(BY_WORKER);
+    }
     for pool in &all {
         let gap = pool.gap("late counts", |gaps| gaps.in_flight).await;
         assert_eq!(gap.reason, "CountsSlowed");

@@ -32,25 +32,6 @@ async fn scaling_up_and_down_while_tasks_run_runs_none_twice() {
     }
 }
 
-/// A pool that wakes: its first worker has all partitions for a moment, and tasks take longer than anybody would wait.
-#[tokio::test(flavor = "multi_thread")]
-async fn workers_that_join_late_get_work_although_the_tasks_of_the_first_go_on() {
-    for protocol in PROTOCOLS {
-        let bench = Bench::new("latecomers", 4).await;
-        for partition in 0..4 {
-            bench.kafka.produce(&bench.topic, partition, &[r#"{"durationSeconds":120}"#; 10]).await.unwrap();
-        }
-        let args = ["--prefetch", "4", "--group-protocol", protocol, "--simulate"];
-        let first = bench.worker(&args).await;
-        first.until_status("busy", |status| status.in_flight == 4).await;
-        let (second, third) = (bench.worker(&args).await, bench.worker(&args).await);
-        for worker in [&second, &third] {
-            worker.until_status("busy as well", |status| status.in_flight == 4).await;
-        }
-        assert_eq!(first.status().await.completed, Some(0), "{protocol}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_goes_to_a_new_worker_only_when_its_long_task_has_ended() {
     let bench = Bench::new("patient", 2).await;
