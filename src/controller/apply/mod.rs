@@ -8,7 +8,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v1::Scale;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Context;
 use super::build::{self, WorkerContract};
@@ -81,9 +81,7 @@ impl Step<'_> {
         if unchanged && from == to {
             return Ok(Outcome::default());
         }
-        // The version alone would create a deleted one anew.
-        let metadata = json!({ "resourceVersion": fresh.metadata.resource_version, "uid": fresh.metadata.uid });
-        self.write_deployment(template, contract, metadata, (from, to)).await
+        self.write_deployment(template, contract, Some(&fresh), (from, to)).await
     }
 
     async fn first_deployment(
@@ -97,18 +95,16 @@ impl Step<'_> {
         }
         let recommend = self.plan.settings.mode == Mode::Recommend;
         let first = if recommend { self.plan.settings.min_replicas } else { self.decision.applied };
-        // An apply that is long on its way must not scale what was made meanwhile.
-        let metadata = json!({ "resourceVersion": OF_NONE });
-        self.write_deployment(template, contract, metadata, (0, first)).await
+        self.write_deployment(template, contract, None, (0, first)).await
     }
 
     /// Server-side apply, by force: the operator owns the whole Deployment, and an edit by `kubectl set image` or
-    /// `rollout undo` must not block it. `metadata`: of the very object that is meant.
+    /// `rollout undo` must not block it. `fresh`: the very Deployment that is meant; `None` = there is none.
     async fn write_deployment(
         &mut self,
         template: &parsed::Template,
         contract: &WorkerContract,
-        metadata: Value,
+        fresh: Option<&Deployment>,
         (from, to): (u32, u32),
     ) -> kube::Result<Outcome> {
         let pool = &self.found.pool;
@@ -116,8 +112,14 @@ impl Step<'_> {
             return Ok(refused("the template cannot be written as JSON".into()));
         };
         desired["spec"]["replicas"] = json!(to);
-        for (name, value) in metadata.as_object().into_iter().flatten() {
-            desired["metadata"][name] = value.clone();
+        let metadata = &mut desired["metadata"];
+        if let Some(fresh) = fresh {
+            metadata["resourceVersion"] = json!(fresh.metadata.resource_version);
+            // The version alone would create a deleted one anew.
+            metadata["uid"] = json!(fresh.metadata.uid);
+        } else {
+            // An apply that is long on its way must not scale what was made meanwhile.
+            metadata["resourceVersion"] = json!(OF_NONE);
         }
         let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         let live = match api.patch(&self.key.name, &forced(), &Patch::Apply(&desired)).await {
@@ -236,6 +238,7 @@ fn first_line(message: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use kube::core::Status;
+    use serde_json::Value;
 
     use super::*;
 
