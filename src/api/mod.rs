@@ -6,6 +6,7 @@
 //! | [`names`] | every label, annotation, environment variable, condition type and reason |
 //! | [`conditions`] | setting a condition the Kubernetes way |
 //! | [`duration`], [`quantity`] | the two notations a spec uses, as numbers |
+//! | [`sizes`] | how large a pod is |
 
 pub mod conditions;
 pub mod defaults;
@@ -16,6 +17,7 @@ pub mod parsed;
 pub mod quantity;
 pub mod schema;
 pub mod settings;
+pub mod sizes;
 pub mod spec;
 pub mod status;
 pub mod uri;

@@ -10,8 +10,10 @@ mod rabbitmq;
 mod sqs;
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use serde::Deserialize;
 
 use super::invalid::Invalid;
+use super::sizes::Sizes;
 use super::spec::{self, AgentWorkerPoolSpec};
 
 pub use broker::{Broker, Login, WorkerLogin};
@@ -45,13 +47,20 @@ pub enum Worker {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
-    pub pod: PodTemplateSpec,
+    pub pod: PodTemplate,
     /// The consumer; a container of `pod`.
     pub container: String,
     /// Whose memory limit decides prefetch; a container of `pod`.
     pub memory_container: String,
     /// The workers' login: their own, else the broker's.
     pub login: Option<WorkerLogin>,
+}
+
+/// What workers are made from. A template is large in memory, and seldom looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodTemplate {
+    pub json: Box<str>,
+    pub sizes: Sizes,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,11 +122,26 @@ fn template(worker: &spec::Worker, pod: &PodTemplateSpec, broker: &Broker) -> Re
         }
     }
     Ok(Template {
-        pod: pod.clone(),
+        pod: PodTemplate::try_from(pod)?,
         container: container.clone(),
         memory_container: memory_container.clone(),
         login: broker.worker_login(worker.credentials.as_ref()),
     })
+}
+
+impl TryFrom<&PodTemplateSpec> for PodTemplate {
+    type Error = Invalid;
+
+    fn try_from(template: &PodTemplateSpec) -> Result<Self, Invalid> {
+        #[derive(Deserialize)]
+        struct Wire {
+            spec: Option<Sizes>,
+        }
+        let odd = |_| Invalid::new("spec.worker.template", "write a pod template as in a Deployment");
+        let json = serde_json::to_string(template).map_err(odd)?;
+        let Wire { spec } = serde_json::from_str(&json).map_err(odd)?;
+        Ok(Self { json: json.into(), sizes: spec.unwrap_or_default() })
+    }
 }
 
 fn target_ref(spec: &AgentWorkerPoolSpec, target: &spec::TargetRef) -> Result<TargetRef, Invalid> {

@@ -5,7 +5,7 @@
 //! the pool's ConfigMap instead.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::broker::Environment;
 use super::pods::PrefetchHistory;
 use crate::api::AgentWorkerPool;
 use crate::api::names::{annotations, env, labels, owned, pod, secret_keys};
-use crate::api::parsed::Login;
+use crate::api::parsed::{Login, PodTemplate};
 use crate::brokers::DeadLetterTarget;
 
 /// What a worker needs to know to do its job.
@@ -61,7 +61,7 @@ const GRACE_AFTER_DRAIN: f64 = 60.0;
 /// every write must add the number that was decided, because never stating it gives 1.
 pub fn deployment(
     pool: &AgentWorkerPool,
-    template: &PodTemplateSpec,
+    template: &PodTemplate,
     contract: &WorkerContract,
 ) -> Result<Value, serde_json::Error> {
     let mut manifest = json!({
@@ -80,10 +80,10 @@ pub fn deployment(
 
 fn pod_template(
     pool: &AgentWorkerPool,
-    template: &PodTemplateSpec,
+    template: &PodTemplate,
     contract: &WorkerContract,
 ) -> Result<Value, serde_json::Error> {
-    let mut template = serde_json::to_value(template)?;
+    let mut template: Value = serde_json::from_str(&template.json)?;
     let metadata = object(&mut template, "metadata");
     object(metadata, "labels")[labels::POOL] = json!(pool.name_any());
     let notes = object(metadata, "annotations");

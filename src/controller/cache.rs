@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
+use super::objects::Named;
+
 /// Which pool (or other group) an object belongs to; `None` = nobody's.
-pub type GroupOf<K> = fn(&K) -> Option<String>;
+pub type GroupOf<K> = fn(&K) -> Option<&str>;
 
 /// Objects by name, indexed by group, so that one pool's pods are found without looking at all others'. In the order of
 /// their names: the same world gives the same requests in the same order.
@@ -19,14 +20,14 @@ pub struct Cache<K> {
 
 #[derive(Debug)]
 struct Inner<K> {
-    objects: BTreeMap<String, Arc<K>>,
-    groups: BTreeMap<String, BTreeSet<String>>,
+    objects: BTreeMap<Box<str>, Arc<K>>,
+    groups: BTreeMap<Box<str>, Vec<Arc<K>>>,
     /// A list under way; it replaces everything when complete.
-    relist: Option<BTreeMap<String, Arc<K>>>,
+    relist: Option<BTreeMap<Box<str>, Arc<K>>>,
     synced: bool,
 }
 
-impl<K: ResourceExt> Cache<K> {
+impl<K: Named> Cache<K> {
     pub fn new(group_of: GroupOf<K>) -> Self {
         let inner = Inner { objects: BTreeMap::new(), groups: BTreeMap::new(), relist: None, synced: false };
         Self { group_of, inner: RwLock::new(inner) }
@@ -37,14 +38,14 @@ impl<K: ResourceExt> Cache<K> {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Apply(object) => inner.insert(self.group_of, object).into_iter().collect(),
-            Event::Delete(object) => inner.remove(self.group_of, &object.name_any()).into_iter().collect(),
+            Event::Delete(object) => inner.remove(self.group_of, object.name()).into_iter().collect(),
             Event::Init => {
                 inner.relist = Some(BTreeMap::new());
                 BTreeSet::new()
             }
             Event::InitApply(object) => {
                 if let Some(relist) = &mut inner.relist {
-                    relist.insert(object.name_any(), Arc::new(object));
+                    relist.insert(object.name().into(), Arc::new(object));
                 }
                 BTreeSet::new()
             }
@@ -62,9 +63,7 @@ impl<K: ResourceExt> Cache<K> {
     }
 
     pub fn group(&self, group: &str) -> Vec<Arc<K>> {
-        let inner = self.read();
-        let Some(names) = inner.groups.get(group) else { return Vec::new() };
-        names.iter().filter_map(|name| inner.objects.get(name).cloned()).collect()
+        self.read().groups.get(group).cloned().unwrap_or_default()
     }
 
     pub fn all(&self) -> Vec<Arc<K>> {
@@ -76,37 +75,41 @@ impl<K: ResourceExt> Cache<K> {
     }
 }
 
-impl<K: ResourceExt> Inner<K> {
+impl<K: Named> Inner<K> {
     fn insert(&mut self, group_of: GroupOf<K>, object: K) -> BTreeSet<String> {
-        let name = object.name_any();
-        let mut touched: BTreeSet<String> = self.remove(group_of, &name).into_iter().collect();
-        if let Some(group) = group_of(&object) {
-            self.groups.entry(group.clone()).or_default().insert(name.clone());
-            touched.insert(group);
-        }
-        self.objects.insert(name, Arc::new(object));
+        let mut touched: BTreeSet<String> = self.remove(group_of, object.name()).into_iter().collect();
+        let object = Arc::new(object);
+        touched.extend(self.join(group_of, &object));
+        self.objects.insert(object.name().into(), object);
         touched
     }
 
+    /// Adds `object` to its group.
+    fn join(&mut self, group_of: GroupOf<K>, object: &Arc<K>) -> Option<String> {
+        let group = group_of(object)?;
+        let members = self.groups.entry(group.into()).or_default();
+        let place = members.partition_point(|member| member.name() < object.name());
+        members.insert(place, object.clone());
+        Some(group.to_owned())
+    }
+
     fn remove(&mut self, group_of: GroupOf<K>, name: &str) -> Option<String> {
-        let group = group_of(&*self.objects.remove(name)?)?;
-        if let Some(names) = self.groups.get_mut(&group) {
-            names.remove(name);
-            if names.is_empty() {
-                self.groups.remove(&group);
+        let object = self.objects.remove(name)?;
+        let group = group_of(&object)?;
+        if let Some(members) = self.groups.get_mut(group) {
+            members.retain(|member| member.name() != name);
+            if members.is_empty() {
+                self.groups.remove(group);
             }
         }
-        Some(group)
+        Some(group.to_owned())
     }
 
     fn replace(&mut self, group_of: GroupOf<K>) -> BTreeSet<String> {
-        let mut touched: BTreeSet<String> = std::mem::take(&mut self.groups).into_keys().collect();
+        let mut touched: BTreeSet<String> = std::mem::take(&mut self.groups).into_keys().map(String::from).collect();
         self.objects = self.relist.take().unwrap_or_default();
-        for (name, object) in &self.objects {
-            if let Some(group) = group_of(object) {
-                self.groups.entry(group.clone()).or_default().insert(name.clone());
-                touched.insert(group);
-            }
+        for object in self.objects.values().cloned().collect::<Vec<_>>() {
+            touched.extend(self.join(group_of, &object));
         }
         self.synced = true;
         touched
@@ -115,23 +118,41 @@ impl<K: ResourceExt> Inner<K> {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::ConfigMap;
-
     use super::*;
 
-    fn of(name: &str, pool: &str) -> ConfigMap {
-        let mut object = ConfigMap::default();
-        object.metadata.name = Some(name.into());
-        object.labels_mut().insert("pool".into(), pool.into());
-        object
+    #[derive(Debug)]
+    struct Of {
+        name: &'static str,
+        pool: &'static str,
     }
 
-    fn cache() -> Cache<ConfigMap> {
-        Cache::new(|object| object.labels().get("pool").cloned())
+    impl Named for Of {
+        fn name(&self) -> &str {
+            self.name
+        }
     }
 
-    fn names(cache: &Cache<ConfigMap>, pool: &str) -> Vec<String> {
-        cache.group(pool).iter().map(|object| object.name_any()).collect()
+    fn of(name: &'static str, pool: &'static str) -> Of {
+        Of { name, pool }
+    }
+
+    fn cache() -> Cache<Of> {
+        Cache::new(|object| Some(object.pool))
+    }
+
+    fn names(cache: &Cache<Of>, pool: &str) -> Vec<&'static str> {
+        cache.group(pool).iter().map(|object| object.name).collect()
+    }
+
+    #[test]
+    fn a_group_is_in_the_order_of_names_and_holds_each_object_once() {
+        let cache = cache();
+        for name in ["b", "c", "a", "c"] {
+            cache.apply(Event::Apply(of(name, "red")));
+        }
+        assert_eq!(names(&cache, "red"), ["a", "b", "c"]);
+        cache.apply(Event::Delete(of("b", "red")));
+        assert_eq!(names(&cache, "red"), ["a", "c"]);
     }
 
     #[test]
@@ -139,7 +160,7 @@ mod tests {
         let cache = cache();
         cache.apply(Event::Apply(of("a", "red")));
         assert_eq!(cache.apply(Event::Apply(of("a", "blue"))), ["blue".to_owned(), "red".into()].into());
-        assert_eq!(names(&cache, "red"), Vec::<String>::new());
+        assert!(names(&cache, "red").is_empty());
         assert_eq!(names(&cache, "blue"), ["a"]);
     }
 
@@ -152,7 +173,7 @@ mod tests {
         assert_eq!(names(&cache, "red"), ["gone"]);
         assert!(!cache.synced());
         assert_eq!(cache.apply(Event::InitDone), ["blue".to_owned(), "red".into()].into());
-        assert_eq!(names(&cache, "red"), Vec::<String>::new());
+        assert!(names(&cache, "red").is_empty());
         assert!(cache.synced());
     }
 }

@@ -3,16 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::ResourceExt;
-
 use super::Context;
 use super::broker;
 use super::memory::{Memory, TargetWatches};
-use super::pods;
+use super::objects::{Autoscaler, ConfigMap, Deployment, Pod, Pool, ReplicaSet, Secret};
 use super::world::{Namespace, PoolKey};
 use crate::api::AgentWorkerPool;
 use crate::api::names::labels;
@@ -29,11 +23,11 @@ pub struct Found {
     pub selector: String,
     pub config_map: Option<Arc<ConfigMap>>,
     /// An autoscaler on the same Deployment.
-    pub autoscaler: Option<Arc<HorizontalPodAutoscaler>>,
+    pub autoscaler: Option<Arc<Autoscaler>>,
 }
 
 /// Finds the pool in the caches; `None` = not there (any more), or not to be decoded.
-pub fn pool(caches: &Namespace, key: &PoolKey) -> Option<Arc<AgentWorkerPool>> {
+pub fn pool(caches: &Namespace, key: &PoolKey) -> Option<Pool> {
     caches.pools.cache.get(&key.name)?.0.as_ref().ok().cloned()
 }
 
@@ -102,7 +96,6 @@ pub fn secret(memory: &Memory, name: &str) -> SecretState {
 
 fn own_pods(caches: &Namespace, key: &PoolKey, deployment: Option<&Deployment>) -> Vec<Arc<Pod>> {
     let sets = caches.replica_sets.cache.group(&key.name);
-    let sets: Vec<_> = sets.iter().map(|set| &set.metadata).collect();
     chained(caches.pods.cache.group(&key.name), &sets, deployment)
 }
 
@@ -116,12 +109,12 @@ fn target_pods(
         memory.target = None;
         return Some((String::new(), Vec::new()));
     };
-    let selector = selector_text(&deployment.spec.as_ref()?.selector);
-    if memory.target.as_ref().is_none_or(|target| target.selector != selector) {
+    let selector = &deployment.selector;
+    if memory.target.as_ref().is_none_or(|target| target.selector != **selector) {
         memory.target = Some(TargetWatches {
-            pods: context.world.pods_of_target(&key.namespace, &selector, &memory.wake),
-            replica_sets: context.world.replica_sets_of_target(&key.namespace, &selector, &memory.wake),
-            selector: selector.clone(),
+            pods: context.world.pods_of_target(&key.namespace, selector, &memory.wake),
+            replica_sets: context.world.replica_sets_of_target(&key.namespace, selector, &memory.wake),
+            selector: selector.to_string(),
         });
     }
     let target = memory.target.as_ref()?;
@@ -129,76 +122,35 @@ fn target_pods(
         return None;
     }
     let sets = target.replica_sets.cache.all();
-    let sets: Vec<_> = sets.iter().map(|set| &set.metadata).collect();
-    Some((selector, chained(target.pods.cache.all(), &sets, Some(deployment))))
+    Some((selector.to_string(), chained(target.pods.cache.all(), &sets, Some(deployment))))
 }
 
 /// Labels only pre-filter: a pod belongs to the Deployment that controls the ReplicaSet that controls it, by UID.
-pub fn chained(
-    pods: Vec<Arc<Pod>>,
-    sets: &[&k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta],
-    deployment: Option<&Deployment>,
-) -> Vec<Arc<Pod>> {
-    let Some(owner) = deployment.and_then(ResourceExt::uid) else { return Vec::new() };
-    let ours: BTreeSet<&str> = sets
-        .iter()
-        .filter(|set| {
-            let owners = set.owner_references.iter().flatten();
-            owners.into_iter().any(|reference| reference.controller == Some(true) && reference.uid == owner)
-        })
-        .filter_map(|set| set.uid.as_deref())
-        .collect();
-    pods.into_iter().filter(|pod| pods::replica_set(pod).is_some_and(|set| ours.contains(set.as_str()))).collect()
-}
-
-/// A selector as `kubectl get --selector` takes it.
-pub fn selector_text(selector: &LabelSelector) -> String {
-    let equal = selector.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
-    let expressions = selector.match_expressions.iter().flatten().map(|expression| {
-        let values = expression.values.clone().unwrap_or_default().join(",");
-        match expression.operator.as_str() {
-            "In" => format!("{} in ({values})", expression.key),
-            "NotIn" => format!("{} notin ({values})", expression.key),
-            "DoesNotExist" => format!("!{}", expression.key),
-            _ => expression.key.clone(),
-        }
-    });
-    equal.chain(expressions).collect::<Vec<_>>().join(",")
+pub fn chained(pods: Vec<Arc<Pod>>, sets: &[Arc<ReplicaSet>], deployment: Option<&Deployment>) -> Vec<Arc<Pod>> {
+    let Some(deployment) = deployment else { return Vec::new() };
+    let ours: BTreeSet<&str> =
+        sets.iter().filter(|set| set.controller.as_ref() == Some(&deployment.uid)).map(|set| &*set.uid).collect();
+    pods.into_iter().filter(|pod| pod.replica_set.as_deref().is_some_and(|set| ours.contains(set))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    #[test]
-    fn a_selector_reads_as_kubectl_takes_it() {
-        let selector: LabelSelector = serde_json::from_value(serde_json::json!({
-            "matchLabels": {"app": "agent"},
-            "matchExpressions": [
-                {"key": "tier", "operator": "In", "values": ["a", "b"]},
-                {"key": "legacy", "operator": "DoesNotExist"}]
-        }))
-        .unwrap();
-        assert_eq!(selector_text(&selector), "app=agent,tier in (a,b),!legacy");
+    use super::*;
+    use crate::controller::objects::{Kept, Read};
+
+    fn object<K: Kept>(kind: &str, uid: &str, owner: &str) -> K {
+        let owners = json!([{"apiVersion": "apps/v1", "kind": kind, "name": owner, "uid": owner, "controller": true}]);
+        let object = json!({"metadata": {"name": uid, "uid": uid, "ownerReferences": owners}});
+        serde_json::from_value::<Read<K>>(object).unwrap().kept
     }
 
     #[test]
     fn a_pod_with_our_label_but_another_owner_is_not_ours() {
-        let pod = |name: &str, set: &str| -> Arc<Pod> {
-            Arc::new(
-                serde_json::from_value(serde_json::json!({"metadata": {"name": name, "ownerReferences": [
-                    {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": set, "uid": set, "controller": true}]}}))
-                .unwrap(),
-            )
-        };
-        let set = |uid: &str, owner: &str| -> k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
-            serde_json::from_value(serde_json::json!({"uid": uid, "ownerReferences": [
-                {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d", "uid": owner, "controller": true}]}))
-            .unwrap()
-        };
-        let deployment: Deployment = serde_json::from_value(serde_json::json!({"metadata": {"uid": "d1"}})).unwrap();
-        let (mine, foreign) = (set("s1", "d1"), set("s2", "d2"));
-        let found = chained(vec![pod("a", "s1"), pod("b", "s2")], &[&mine, &foreign], Some(&deployment));
-        assert_eq!(found.iter().map(|pod| pod.name_any()).collect::<Vec<_>>(), ["a"]);
+        let pods = [("a", "s1"), ("b", "s2")].map(|(name, set)| Arc::new(object::<Pod>("ReplicaSet", name, set)));
+        let sets = [("s1", "d1"), ("s2", "d2")].map(|(uid, owner)| Arc::new(object("Deployment", uid, owner)));
+        let found = chained(pods.to_vec(), &sets, Some(&object("AgentWorkerPool", "d1", "p")));
+        assert_eq!(found.iter().map(|pod| &*pod.name).collect::<Vec<_>>(), ["a"]);
     }
 }

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::core::PartialObjectMeta;
 use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::build::WorkerContract;
 use super::events::Allowance;
+use super::objects::{Pod, ReplicaSet, Secret};
 use super::pods::PodMemory;
 use super::record::Recorded;
 use super::reports::Reports;
@@ -62,7 +60,7 @@ pub struct Queue {
 pub struct TargetWatches {
     pub selector: String,
     pub pods: Arc<Watched<Pod>>,
-    pub replica_sets: Arc<Watched<PartialObjectMeta<ReplicaSet>>>,
+    pub replica_sets: Arc<Watched<ReplicaSet>>,
 }
 
 /// What the Deployment was last made from, and what the API server made of it: as long as neither changes, there is
@@ -72,14 +70,14 @@ pub struct Applied {
     /// Of the pool, whose spec holds the template.
     pub pool_generation: Option<i64>,
     pub contract: WorkerContract,
-    pub uid: Option<String>,
+    pub uid: Box<str>,
     pub generation: i64,
 }
 
 /// The last number of replicas written, until the cache has caught up with it.
 #[derive(Debug)]
 pub struct Written {
-    pub uid: String,
+    pub uid: Box<str>,
     pub replicas: u32,
     /// The Deployment's generation as the cache had it then.
     pub generation_before: i64,

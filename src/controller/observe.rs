@@ -2,20 +2,16 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
-
 use super::Context;
 use super::broker;
 use super::dereference::Found;
 use super::memory::{Memory, Queue};
-use super::pods::{self, PrefetchHistory};
+use super::objects::{Deployment, Pod};
+use super::pods::PrefetchHistory;
 use super::siblings;
-use super::times;
 use super::validate::Plan;
 use super::world::PoolKey;
-use crate::api::names::{annotations, reasons};
+use crate::api::names::reasons;
 use crate::brokers::{Declaration, Gaps, Interest, QueueFacts};
 use crate::scaling::observation::{ErrorClass, Observation, QueueCounts, QueueReading, Unknown, Worker};
 use crate::scaling::time::Timestamp;
@@ -57,7 +53,7 @@ pub fn observe(
 ) -> Option<Seen> {
     let pods: Vec<&Pod> = found.pods.iter().map(AsRef::as_ref).collect();
     if let Some(port) = plan.status_port {
-        let running: Vec<&Pod> = pods.iter().copied().filter(|pod| !pods::finished(pod)).collect();
+        let running: Vec<&Pod> = pods.iter().copied().filter(|pod| !pod.finished).collect();
         memory.reports.poll(&running, port, &context.parts.workers, now);
     }
     let history = history(found);
@@ -145,12 +141,10 @@ fn unread() -> QueueReading {
 
 /// What this pool asked for last, where the cache has not caught up with it; else what the cache says.
 fn replicas(deployment: &Deployment, memory: &Memory) -> u32 {
-    let cached = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    let written = memory.written.as_ref().filter(|written| {
-        Some(&written.uid) == deployment.metadata.uid.as_ref()
-            && deployment.metadata.generation.unwrap_or(0) <= written.generation_before
-    });
-    written.map_or_else(|| u32::try_from(cached).unwrap_or(0), |written| written.replicas)
+    let written = memory.written.as_ref();
+    let ahead =
+        written.filter(|written| written.uid == deployment.uid && deployment.generation <= written.generation_before);
+    ahead.map_or(deployment.replicas, |written| written.replicas)
 }
 
 /// A shared queue counts for each pool by its share; what this pool's own workers report is its own.
@@ -173,25 +167,19 @@ fn scaled(reading: QueueReading, share: f64, workers: &[Worker]) -> QueueReading
 }
 
 fn history(found: &Found) -> PrefetchHistory {
-    let noted = found.config_map.as_ref().and_then(|map| map.annotations().get(annotations::PREFETCH_HISTORY).cloned());
-    PrefetchHistory::parse(&noted.unwrap_or_default())
+    let noted = found.config_map.as_ref().and_then(|map| map.prefetch_history.as_deref());
+    noted.map(PrefetchHistory::parse).unwrap_or_default()
 }
 
 /// The cluster's own words for why it starts no more pods.
 fn growth_refused(found: &Found, pods: &[&Pod], now: Timestamp) -> Option<String> {
-    let conditions = found.deployment.as_ref().and_then(|deployment| deployment.status.as_ref()?.conditions.as_ref());
-    let failure = conditions
-        .into_iter()
-        .flatten()
-        .find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True");
-    if let Some(failure) = failure {
-        return Some(failure.message.clone().unwrap_or_else(|| "the ReplicaSet cannot create pods".into()));
+    if let Some(refused) = found.deployment.as_ref().and_then(|deployment| deployment.refused.as_deref()) {
+        return Some(refused.to_owned());
     }
     pods.iter().find_map(|pod| {
-        let message = pods::unschedulable(pod)?;
-        let created = times::from_kubernetes(pod.metadata.creation_timestamp.as_ref()?);
-        (now.since(created) > UNSCHEDULABLE_PATIENCE)
-            .then(|| format!("pod {} cannot be scheduled: {message}", pod.name_any()))
+        let message = pod.unschedulable.as_deref()?;
+        (now.since(pod.created?) > UNSCHEDULABLE_PATIENCE)
+            .then(|| format!("pod {} cannot be scheduled: {message}", pod.name))
     })
 }
 

@@ -9,13 +9,14 @@ use super::dereference::{self, Found};
 use super::explanations::{Ended, Last};
 use super::memory::Memory;
 use super::news::News;
+use super::objects::Pool;
 use super::observe::{self, Seen};
 use super::record::record;
 use super::update_status;
 use super::validate::{self, Plan, Refusal, RefusalKind};
 use super::world::PoolKey;
+use crate::api::AgentWorkerPool;
 use crate::api::names::reasons;
-use crate::api::{AgentWorkerPool, parsed};
 use crate::scaling::decision::Decision;
 use crate::scaling::explanation::Inputs;
 use crate::scaling::time::Timestamp;
@@ -70,7 +71,7 @@ pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) ->
     if !caches.synced() {
         return Ok(Pass { next: SOON });
     }
-    let Some(pool) = dereference::pool(caches, key) else { return Ok(Pass { next: IDLE }) };
+    let Some(Pool { object: pool, parsed }) = dereference::pool(caches, key) else { return Ok(Pass { next: IDLE }) };
     if memory.pool_uid != pool.metadata.uid {
         // Another pool of the same name: nothing of the old one counts.
         *memory = Memory::new(memory.wake.clone(), now);
@@ -79,18 +80,18 @@ pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) ->
     if memory.gone.is_some_and(|at| now.since(at) < REST) {
         return Ok(Pass { next: SOON });
     }
-    let spec = match parsed::Pool::try_from(&pool.spec) {
+    let spec = match parsed.as_ref() {
         Ok(spec) => spec,
         Err(invalid) => {
             let refusal = Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string());
             return refuse(context, key, &pool, None, memory, refusal, now).await;
         }
     };
-    dereference::watch_secrets(context, key, &spec, memory);
-    let Some(found) = dereference::dereference(context, key, pool.clone(), &spec, memory) else {
+    dereference::watch_secrets(context, key, spec, memory);
+    let Some(found) = dereference::dereference(context, key, pool.clone(), spec, memory) else {
         return Ok(Pass { next: SOON });
     };
-    let plan = match validate::validate(context, key, &found, &spec, memory) {
+    let plan = match validate::validate(context, key, &found, spec, memory) {
         Ok(plan) => plan,
         Err(refusal) => return refuse(context, key, &pool, Some(&found), memory, refusal, now).await,
     };
@@ -99,7 +100,7 @@ pub async fn reconcile(context: &Context, key: &PoolKey, memory: &mut Memory) ->
     };
     let decision = decide(context, key, &found, &plan, &seen, memory, now);
     let step = Step { context, key, found: &found, plan: &plan, decision: &decision, memory, now };
-    let outcome = step.apply(&spec, &seen).await.map_err(Error::Apply)?;
+    let outcome = step.apply(spec, &seen).await.map_err(Error::Apply)?;
     conclude(context, key, &found, &plan, &seen, decision, outcome, memory, now).await
 }
 

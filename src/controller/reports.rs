@@ -1,15 +1,14 @@
 //! What a pool's workers say of themselves, asked in the background so that a hung worker delays no decision.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::objects::Pod;
 use crate::scaling::observation::Report;
 use crate::scaling::time::Timestamp;
 use crate::workers::WorkerClient;
@@ -38,7 +37,7 @@ impl Reports {
     /// Begins a round if one is due and none is under way; forgets pods that are gone.
     pub fn poll(&mut self, pods: &[&Pod], port: u16, client: &Arc<dyn WorkerClient>, now: Timestamp) {
         let targets: Vec<(String, SocketAddr)> = pods.iter().filter_map(|pod| target(pod, port)).collect();
-        self.lock().retain(|name, _| pods.iter().any(|pod| pod.metadata.name.as_ref() == Some(name)));
+        self.lock().retain(|name, _| pods.iter().any(|pod| *pod.name == **name));
         let under_way = self.round.as_ref().is_some_and(|round| !round.is_finished());
         if under_way || targets.is_empty() || now.since(self.begun) < PERIOD {
             return;
@@ -82,8 +81,7 @@ pub async fn ask(client: &Arc<dyn WorkerClient>, targets: Vec<(String, SocketAdd
 
 /// Where a pod's status endpoint is, once the pod has an address.
 pub fn target(pod: &Pod, port: u16) -> Option<(String, SocketAddr)> {
-    let address: IpAddr = pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok()?;
-    Some((pod.name_any(), SocketAddr::new(address, port)))
+    Some((pod.name.to_string(), SocketAddr::new(pod.address?, port)))
 }
 
 /// Whether a decision could differ: what always grows (busy seconds) or wobbles (memory) does not count.

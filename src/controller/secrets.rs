@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Secret;
-
 use super::dereference::SecretState;
+use super::objects::Secret;
 use super::validate::Refusal;
 use crate::api::names::{reasons, secret_keys};
 use crate::api::parsed::Login;
@@ -35,7 +34,7 @@ impl Secrets<'_> {
     pub fn certificates(&self, name: Option<&String>) -> Result<Certificates, Refusal> {
         let Some(name) = name else { return Ok(Certificates::default()) };
         let secret = self.named(name, "the keys ca.crt, tls.crt and tls.key, as far as they are needed")?;
-        let file = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
+        let file = |key: &str| secret.data.get(key).map(|bytes| bytes.0.clone());
         Ok(Certificates {
             ca: file(secret_keys::CA),
             client: file(secret_keys::CERTIFICATE).zip(file(secret_keys::KEY)),
@@ -50,7 +49,7 @@ impl Secrets<'_> {
     /// The same, where the Secret may lack the key.
     pub fn optional_text(&self, name: &str, key: &str) -> Result<Option<String>, Refusal> {
         let secret = self.named(name, &format!("the key {key}"))?;
-        let there = secret.data.as_ref().is_some_and(|data| data.contains_key(key));
+        let there = secret.data.contains_key(key);
         if there { text(&secret, name, key).map(Some) } else { Ok(None) }
     }
 
@@ -77,7 +76,7 @@ impl Secrets<'_> {
 }
 
 fn text(secret: &Secret, name: &str, key: &str) -> Result<String, Refusal> {
-    let bytes = secret.data.as_ref().and_then(|data| data.get(key));
+    let bytes = secret.data.get(key);
     let text = bytes.and_then(|bytes| String::from_utf8(bytes.0.clone()).ok());
     text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty()).ok_or_else(|| {
         Refusal::waiting(reasons::SECRET_INCOMPLETE, format!("Secret {name} has no text under the key {key}; add it"))

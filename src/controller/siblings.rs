@@ -73,7 +73,7 @@ pub fn refresh(context: &Context) -> BTreeSet<PoolKey> {
     for (namespace, caches) in &context.world.namespaces {
         for listed in caches.pools.cache.all() {
             if let Ok(pool) = &listed.0 {
-                add(&mut fresh, namespace, pool);
+                add(&mut fresh, namespace, &pool.object);
             }
         }
     }
@@ -90,7 +90,7 @@ pub fn hold(context: &Context, key: &PoolKey) -> bool {
     let pool = context.world.namespaces.get(&key.namespace).and_then(|caches| caches.pools.cache.get(&key.name));
     let Some(Ok(pool)) = pool.as_deref().map(|listed| &listed.0) else { return false };
     let mut own = Siblings::default();
-    add(&mut own, &key.namespace, pool);
+    add(&mut own, &key.namespace, &pool.object);
     let known = context.siblings.read().unwrap_or_else(PoisonError::into_inner);
     let on_queues =
         own.queues.iter().all(|(queue, own)| own.iter().all(|sibling| known.on_queue(queue).contains(sibling)));

@@ -13,7 +13,6 @@ use super::events;
 use super::memory::Memory;
 use super::news::News;
 use super::observe::Seen;
-use super::pods;
 use super::times;
 use super::validate::Plan;
 use crate::api::names::FIELD_MANAGER;
@@ -101,7 +100,7 @@ fn is_of_another_uid(status: &kube::core::Status) -> bool {
 }
 
 fn ready(found: &Found) -> u32 {
-    let ready = found.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && pods::is_ready(pod));
+    let ready = found.pods.iter().filter(|pod| !pod.ends && pod.ready);
     u32::try_from(ready.count()).unwrap_or(u32::MAX)
 }
 
@@ -221,12 +220,12 @@ fn numbers(status: &AgentWorkerPoolStatus) -> [Option<f64>; 9] {
 pub fn restored(found: &Found) -> Option<Restored> {
     let status = found.pool.status.as_ref()?;
     let estimates = status.estimates.as_ref()?;
-    let replicas = found.deployment.as_ref()?.spec.as_ref()?.replicas?;
+    let replicas = found.deployment.as_ref()?.replicas;
     let backlog = status.backlog.clone().unwrap_or_default();
     // What is not there restores to nothing: `State` takes positive numbers only.
     let seconds = |text: &Option<String>| text.as_ref().and_then(|text| duration::parse(text).ok()).unwrap_or(0.0);
     Some(Restored {
-        replicas: u32::try_from(replicas).unwrap_or(0),
+        replicas,
         backlog: decision::Backlog {
             ready: backlog.ready.unwrap_or(0),
             in_flight: backlog.in_flight,

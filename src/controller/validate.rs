@@ -1,20 +1,16 @@
 //! Step 2: a plan of the spec and what it names, or what is wrong and what to do about it.
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Container, PodSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::ResourceExt;
-
 use super::Context;
 use super::broker::{self, Asker, Environment, Remedies};
 use super::build::WorkerContract;
 use super::dereference::{self, Found};
 use super::memory::Memory;
-use super::pods;
+use super::objects::Deployment;
 use super::secrets::Secrets;
 use super::siblings;
 use super::world::PoolKey;
 use crate::api::names::reasons;
+use crate::api::sizes::{Size, Sizes};
 use crate::api::{AgentWorkerPool, AgentWorkerPoolSpec, duration, parsed, quantity};
 use crate::brokers::{DeadLetterTarget, Source};
 use crate::scaling::prefetch::prefetch;
@@ -96,13 +92,10 @@ pub fn validate(
 }
 
 /// The law's settings of a pool whose workers are pods like `pod`; `None` = not to be seen.
-pub fn settings(spec: &AgentWorkerPoolSpec, pool: &parsed::Pool, pod: Option<&PodSpec>) -> Result<Settings, Refusal> {
-    let containers = pod.map(|pod| pod.containers.as_slice()).unwrap_or_default();
-    let container_memory = memory_container(pool, containers).and_then(pods::container_memory);
-    let sidecars = pod.and_then(|pod| pod.init_containers.as_deref()).unwrap_or_default();
-    let worker_memory = pods::worker_memory(containers, sidecars).filter(|_| !containers.is_empty());
+pub fn settings(spec: &AgentWorkerPoolSpec, pool: &parsed::Pool, pod: Option<&Sizes>) -> Result<Settings, Refusal> {
+    let container_memory = pod.and_then(|pod| memory_container(pool, &pod.containers)?.memory);
     let settings = spec
-        .settings(container_memory, worker_memory)
+        .settings(container_memory, pod.and_then(Sizes::memory))
         .map_err(|invalid| Refusal::wrong(reasons::INVALID_SPEC, invalid.to_string()))?;
     check_memory(&settings)?;
     Ok(settings)
@@ -128,10 +121,10 @@ fn check_memory(settings: &Settings) -> Result<(), Refusal> {
 /// Nobody else may be at the Deployment: not its owner, not another pool, not an autoscaler.
 fn check_owner(context: &Context, key: &PoolKey, found: &Found, spec: &parsed::Pool) -> Result<(), Refusal> {
     if let Some(autoscaler) = &found.autoscaler {
-        let keda = autoscaler.labels().get("scaledobject.keda.sh/name");
-        let who = keda.map_or_else(
-            || format!("HorizontalPodAutoscaler {}", autoscaler.name_any()),
-            |object| format!("HorizontalPodAutoscaler {} of KEDA's ScaledObject {object}", autoscaler.name_any()),
+        let name = &autoscaler.name;
+        let who = autoscaler.scaled_object.as_ref().map_or_else(
+            || format!("HorizontalPodAutoscaler {name}"),
+            |object| format!("HorizontalPodAutoscaler {name} of KEDA's ScaledObject {object}"),
         );
         return Err(Refusal::wrong(
             reasons::AUTOSCALER_PRESENT,
@@ -140,7 +133,8 @@ fn check_owner(context: &Context, key: &PoolKey, found: &Found, spec: &parsed::P
     }
     match &spec.worker {
         parsed::Worker::Template(_) => {
-            let controller = found.deployment.as_ref().map(|live| is_controlled_by(&found.pool, &live.metadata));
+            let live = found.deployment.as_ref();
+            let controller = live.map(|live| controls(&found.pool, live.controller.as_deref()));
             if controller == Some(false) {
                 return Err(Refusal::wrong(
                     reasons::NAME_TAKEN,
@@ -167,36 +161,35 @@ fn check_owner(context: &Context, key: &PoolKey, found: &Found, spec: &parsed::P
     Ok(())
 }
 
-/// By UID: a name alone may be a namesake's.
-pub fn is_controlled_by(pool: &AgentWorkerPool, object: &ObjectMeta) -> bool {
-    let owners = object.owner_references.iter().flatten();
-    owners.into_iter().any(|owner| owner.controller == Some(true) && Some(&owner.uid) == pool.metadata.uid.as_ref())
+/// Whether the pool is the controller with this UID: a name alone may be a namesake's.
+pub fn controls(pool: &AgentWorkerPool, controller: Option<&str>) -> bool {
+    controller.is_some() && controller == pool.metadata.uid.as_deref()
 }
 
 /// The pod that workers are made from: the pool's own template, or that of the Deployment it targets.
 pub fn worker_pod<'a>(
     deployment: Option<&'a Deployment>,
     spec: &'a parsed::Pool,
-) -> Result<Option<&'a PodSpec>, Refusal> {
+) -> Result<Option<&'a Sizes>, Refusal> {
     match &spec.worker {
-        parsed::Worker::Template(template) => Ok(template.pod.spec.as_ref()),
+        parsed::Worker::Template(template) => Ok(Some(&template.pod.sizes)),
         parsed::Worker::TargetRef(target) => {
             let deployment = deployment.ok_or_else(|| {
                 let message = format!("Deployment {} is not in this namespace; it may come later", target.name);
                 Refusal::waiting(reasons::TARGET_NOT_FOUND, message)
             })?;
-            Ok(deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref()))
+            Ok(Some(&deployment.sizes))
         }
     }
 }
 
-fn memory_container<'a>(spec: &parsed::Pool, containers: &'a [Container]) -> Option<&'a Container> {
+fn memory_container<'a>(spec: &parsed::Pool, containers: &'a [Size]) -> Option<&'a Size> {
     let name = match &spec.worker {
         parsed::Worker::Template(template) => Some(&template.memory_container),
         parsed::Worker::TargetRef(target) => target.memory_container.as_ref().or(target.container.as_ref()),
     };
     match name {
-        Some(name) => containers.iter().find(|container| container.name == *name),
+        Some(name) => containers.iter().find(|size| *size.container == **name),
         None => containers.first(),
     }
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
-use kube::ResourceExt;
 use kube::core::Status;
 use kube::runtime::watcher::{self, Event};
 use tokio::sync::Notify;
@@ -15,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Jitter;
 use super::cache::Cache;
-use super::listed::cut_metadata;
+use super::objects::Named;
 
 /// A cache and the watch that keeps it; dropping it ends the watch.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ pub fn follow<K, S>(
     on_change: impl Fn(BTreeSet<String>) + Send + 'static,
 ) -> Watched<K>
 where
-    K: ResourceExt + Clone + Send + Sync + 'static,
+    K: Named + Send + Sync + 'static,
     S: Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
 {
     let filled = cache.clone();
@@ -58,7 +57,6 @@ where
                         refused.store(false, Ordering::Relaxed);
                         failures = 0;
                     }
-                    let event = event.modify(cut_metadata);
                     let done = matches!(event, Event::InitDone);
                     let touched = filled.apply(event);
                     if done || !touched.is_empty() {
@@ -173,10 +171,9 @@ impl<K> Shared<K> {
 mod tests {
     use std::sync::atomic::AtomicU32;
 
-    use futures::stream;
-    use k8s_openapi::api::core::v1::ConfigMap;
-
     use super::*;
+    use crate::controller::objects::ConfigMap;
+    use futures::stream;
 
     /// A list that fails over and over, each time announced by `Init`, and counts how often it was tried.
     fn failing(tries: Arc<AtomicU32>) -> impl Stream<Item = watcher::Result<Event<ConfigMap>>> {

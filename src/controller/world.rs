@@ -4,18 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use futures::Stream;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
-use kube::core::PartialObjectMeta;
+use futures::{Stream, StreamExt as _};
 use kube::runtime::watcher::{self, Config, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 use tokio::sync::Notify;
 
 use super::Jitter;
-use super::cache::Cache;
-use super::listed::{ListedPool, cut_deployment, cut_down, cut_pod, cut_replica_set};
+use super::cache::{Cache, GroupOf};
+use super::objects::{Autoscaler, ConfigMap, Deployment, Kept, ListedPool, Named, Pod, Read, ReplicaSet, Secret, kept};
 use super::watch::{Shared, Watched, follow};
 use crate::api::names::labels;
 use crate::ops::metrics::PoolLabels;
@@ -41,13 +37,11 @@ impl fmt::Display for PoolKey {
     }
 }
 
-pub type ReplicaSetMeta = PartialObjectMeta<ReplicaSet>;
-
 /// Seconds after which a watch is begun anew: one whose connection is lost without a word is noticed then, and the pools
 /// go on by old caches until then. kube's default of 290 s is long for something that reacts within one.
 const SILENCE: u32 = 60;
 
-/// Objects in an answer to a list: all of them are whole in memory before they are cut down.
+/// Objects in an answer to a list: all of it is in memory before it is decoded.
 const PAGE: u32 = 100;
 
 /// All caches.
@@ -57,7 +51,7 @@ pub struct World {
     pub namespaces: BTreeMap<String, Namespace>,
     secrets: Shared<Secret>,
     target_pods: Shared<Pod>,
-    target_replica_sets: Shared<ReplicaSetMeta>,
+    target_replica_sets: Shared<ReplicaSet>,
 }
 
 /// The caches of one namespace.
@@ -65,10 +59,10 @@ pub struct World {
 pub struct Namespace {
     pub pools: Watched<ListedPool>,
     pub deployments: Watched<Deployment>,
-    pub replica_sets: Watched<ReplicaSetMeta>,
+    pub replica_sets: Watched<ReplicaSet>,
     pub pods: Watched<Pod>,
     pub config_maps: Watched<ConfigMap>,
-    pub autoscalers: Watched<HorizontalPodAutoscaler>,
+    pub autoscalers: Watched<Autoscaler>,
 }
 
 /// Told which pools to look at again. A name may be no pool's: it is then ignored.
@@ -84,17 +78,18 @@ pub enum Touched {
     Deployments(BTreeSet<String>),
 }
 
-fn by_pool_label<K: ResourceExt>(object: &K) -> Option<String> {
-    object.labels().get(labels::POOL).cloned()
+fn by_name<K: Named>(object: &K) -> Option<&str> {
+    Some(object.name())
 }
 
-fn by_name<K: ResourceExt>(object: &K) -> Option<String> {
-    object.meta().name.clone()
-}
-
-fn by_target(autoscaler: &HorizontalPodAutoscaler) -> Option<String> {
-    let target = &autoscaler.spec.as_ref()?.scale_target_ref;
-    (target.kind == "Deployment").then(|| target.name.clone())
+/// The objects `config` selects, as they are kept.
+fn watch<K: Kept>(
+    client: &Client,
+    namespace: &str,
+    config: Config,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K> {
+    let api = Api::<Read<K>>::namespaced(client.clone(), namespace);
+    watcher(api, config).map(|event| event.map(kept))
 }
 
 impl World {
@@ -121,20 +116,14 @@ impl World {
     /// One watch per Secret that some pool names, by name: the operator's Role may then be narrowed to those names.
     /// `wake` is told of changes.
     pub fn secret(&self, namespace: &str, name: &str, wake: &Arc<Notify>) -> Arc<Watched<Secret>> {
-        self.secrets.get_or_start((namespace, name), wake, |changed| {
-            let config = Config::default().fields(&format!("metadata.name={name}"));
-            let stream = watcher(Api::<Secret>::namespaced(self.client.clone(), namespace), config);
-            follow("Secret", stream, Arc::new(Cache::new(by_name)), self.jitter, changed)
-        })
+        let config = || Config::default().fields(&format!("metadata.name={name}"));
+        self.shared("Secret", &self.secrets, (namespace, name), config, wake)
     }
 
     /// The pods of a `targetRef`, by its selector: they carry no label of ours.
     pub fn pods_of_target(&self, namespace: &str, selector: &str, wake: &Arc<Notify>) -> Arc<Watched<Pod>> {
-        self.target_pods.get_or_start((namespace, selector), wake, |changed| {
-            let config = Config::default().labels(selector);
-            let stream = cut_down(watcher(Api::<Pod>::namespaced(self.client.clone(), namespace), config), cut_pod);
-            follow("Pod", stream, Arc::new(Cache::new(by_name)), self.jitter, changed)
-        })
+        let config = || Config::default().labels(selector);
+        self.shared("Pod", &self.target_pods, (namespace, selector), config, wake)
     }
 
     pub fn replica_sets_of_target(
@@ -142,12 +131,22 @@ impl World {
         namespace: &str,
         selector: &str,
         wake: &Arc<Notify>,
-    ) -> Arc<Watched<ReplicaSetMeta>> {
-        self.target_replica_sets.get_or_start((namespace, selector), wake, |changed| {
-            let config = Config::default().labels(selector);
-            let stream = watcher(Api::<ReplicaSetMeta>::namespaced(self.client.clone(), namespace), config);
-            let stream = cut_down(stream, cut_replica_set);
-            follow("ReplicaSet", stream, Arc::new(Cache::new(by_name)), self.jitter, changed)
+    ) -> Arc<Watched<ReplicaSet>> {
+        let config = || Config::default().labels(selector);
+        self.shared("ReplicaSet", &self.target_replica_sets, (namespace, selector), config, wake)
+    }
+
+    fn shared<K: Kept>(
+        &self,
+        kind: &'static str,
+        all: &Shared<K>,
+        (namespace, selected): (&str, &str),
+        config: impl FnOnce() -> Config,
+        wake: &Arc<Notify>,
+    ) -> Arc<Watched<K>> {
+        all.get_or_start((namespace, selected), wake, |changed| {
+            let stream = watch(&self.client, namespace, config());
+            follow(kind, stream, Arc::new(Cache::new(by_name)), self.jitter, changed)
         })
     }
 }
@@ -157,36 +156,27 @@ impl Namespace {
         let watching = Watching { client, namespace, touch, readiness, jitter };
         let all = Config::default().timeout(SILENCE).page_size(PAGE);
         let labelled = all.clone().labels(labels::POOL);
+        let pools = watcher(Api::<ListedPool>::namespaced(client.clone(), namespace), all.clone());
         Self {
-            pools: watching.start("pools", watcher(watching.api::<ListedPool>(), all.clone()), by_name, Touched::Pools),
-            deployments: watching.start(
-                "deployments",
-                cut_down(watcher(watching.api::<Deployment>(), all.clone()), cut_deployment),
-                by_name,
-                Touched::Deployments,
-            ),
+            pools: watching.follow("pools", pools, by_name, Touched::Pools),
+            deployments: watching.start("deployments", &all, by_name, Touched::Deployments),
             replica_sets: watching.start(
                 "replicasets",
-                cut_down(watcher(watching.api::<ReplicaSetMeta>(), labelled.clone()), cut_replica_set),
-                by_pool_label,
+                &labelled,
+                |set: &ReplicaSet| set.pool.as_deref(),
                 Touched::OfPools,
             ),
-            pods: watching.start(
-                "pods",
-                cut_down(watcher(watching.api::<Pod>(), labelled.clone()), cut_pod),
-                by_pool_label,
-                Touched::OfPools,
-            ),
+            pods: watching.start("pods", &labelled, |pod: &Pod| pod.pool.as_deref(), Touched::OfPools),
             config_maps: watching.start(
                 "configmaps",
-                watcher(watching.api::<ConfigMap>(), labelled),
-                by_pool_label,
+                &labelled,
+                |map: &ConfigMap| map.pool.as_deref(),
                 Touched::OfPools,
             ),
             autoscalers: watching.start(
                 "horizontalpodautoscalers",
-                watcher(watching.api::<HorizontalPodAutoscaler>(), all.clone()),
-                by_target,
+                &all,
+                |autoscaler: &Autoscaler| autoscaler.deployment.as_deref(),
                 Touched::Deployments,
             ),
         }
@@ -212,22 +202,25 @@ struct Watching<'a> {
 }
 
 impl Watching<'_> {
-    fn api<K>(&self) -> Api<K>
-    where
-        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
-    {
-        Api::namespaced(self.client.clone(), self.namespace)
+    fn start<K: Kept>(
+        &self,
+        kind: &'static str,
+        config: &Config,
+        group_of: GroupOf<K>,
+        touched: fn(BTreeSet<String>) -> Touched,
+    ) -> Watched<K> {
+        self.follow(kind, watch(self.client, self.namespace, config.clone()), group_of, touched)
     }
 
-    fn start<K, S>(
+    fn follow<K, S>(
         &self,
         kind: &'static str,
         stream: S,
-        group_of: super::cache::GroupOf<K>,
+        group_of: GroupOf<K>,
         touched: fn(BTreeSet<String>) -> Touched,
     ) -> Watched<K>
     where
-        K: ResourceExt + Clone + Send + Sync + 'static,
+        K: Named + Send + Sync + 'static,
         S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
     {
         let part = format!("{kind} in {}", self.namespace);

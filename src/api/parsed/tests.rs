@@ -247,6 +247,7 @@ fn the_types_accept_a_pool_as_the_api_server_stores_it() {
                { name: a, resources: { limits: { cpu: 1, memory: 2147483648 } } }] } } } } }",
     )
     .unwrap();
-    let limits = template_of(Pool::try_from(&pool.spec).unwrap()).pod.spec.unwrap().containers[0].resources.clone();
-    assert_eq!(limits.unwrap().limits.unwrap()["memory"].0, "2147483648");
+    let pod = template_of(Pool::try_from(&pool.spec).unwrap()).pod;
+    assert_eq!(pod.sizes.memory(), Some(2 << 30));
+    assert!(pod.json.contains(r#""memory":"2147483648""#), "{}", pod.json);
 }

@@ -17,7 +17,7 @@ pub struct Worker {
     /// volumes, and 128 variables and mounts per container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "pod_template::schema")]
-    pub template: Option<PodTemplateSpec>,
+    pub template: Option<Box<PodTemplateSpec>>,
     /// A Deployment that someone else owns: the operator writes its scale and nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_ref: Option<TargetRef>,

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, ValidationDirective};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -19,6 +17,7 @@ use crate::controller::apply::template_refusal;
 use crate::controller::broker;
 use crate::controller::build::{self, WorkerContract};
 use crate::controller::dereference::SecretState;
+use crate::controller::objects::{Deployment, Read, Secret};
 
 pub struct Cluster {
     client: Option<Client>,
@@ -97,14 +96,14 @@ impl Cluster {
     }
 
     async fn secret(&self, name: &str) -> (SecretState, Step) {
-        let Some(api) = self.api::<Secret>() else {
+        let Some(api) = self.api::<Read<Secret>>() else {
             let step = Step::skipped("secret", format!("Secret {name} cannot be read without a cluster"));
             return (SecretState::Forbidden, step);
         };
         let namespace = &self.namespace;
         match api.get_opt(name).await {
-            Ok(Some(secret)) => {
-                let keys: Vec<&str> = secret.data.iter().flatten().map(|(key, _)| key.as_str()).collect();
+            Ok(Some(Read { kept: secret, .. })) => {
+                let keys: Vec<&str> = secret.data.keys().map(String::as_str).collect();
                 let step = Step::passed("secret", format!("Secret {name} is there, with the keys {}", keys.join(", ")));
                 (SecretState::Found(Arc::new(secret)), step)
             }
@@ -131,12 +130,12 @@ impl Cluster {
     pub async fn target(&self, spec: &parsed::Pool, steps: &mut Vec<Step>) -> Option<Deployment> {
         let Worker::TargetRef(target) = &spec.worker else { return None };
         let name = &target.name;
-        let Some(api) = self.api::<Deployment>() else {
+        let Some(api) = self.api::<Read<Deployment>>() else {
             steps.push(Step::skipped("target", format!("Deployment {name} cannot be read without a cluster")));
             return None;
         };
         match api.get_opt(name).await {
-            Ok(Some(deployment)) => {
+            Ok(Some(Read { kept: deployment, .. })) => {
                 steps.push(Step::passed("target", format!("Deployment {name} is there")));
                 Some(deployment)
             }
@@ -172,7 +171,7 @@ impl Cluster {
         let Ok(mut manifest) = build::deployment(pool, &template.pod, contract) else {
             return Step::failed("template", "the template cannot be written as JSON", remedy);
         };
-        let (Some(api), Some(name)) = (self.api::<Deployment>(), pool.metadata.name.as_deref()) else {
+        let (Some(api), Some(name)) = (self.api::<Read<Deployment>>(), pool.metadata.name.as_deref()) else {
             return Step::skipped("template", "there is no cluster to try it on");
         };
         manifest["spec"]["replicas"] = json!(0);
@@ -208,12 +207,8 @@ impl KnownSecrets {
         let Some(login) = login else { return };
         let keys = broker::worker_credentials(login);
         let SecretState::Found(secret) = self.state(&keys.secret) else { return };
-        let missing: Vec<&str> = keys
-            .files
-            .iter()
-            .map(|(key, _)| key.as_str())
-            .filter(|key| secret.data.as_ref().is_none_or(|data| !data.contains_key(*key)))
-            .collect();
+        let missing: Vec<&str> =
+            keys.files.iter().map(|(key, _)| key.as_str()).filter(|key| !secret.data.contains_key(*key)).collect();
         steps.push(if missing.is_empty() {
             Step::passed("workerCredentials", format!("Secret {} has all that the workers mount", keys.secret))
         } else {

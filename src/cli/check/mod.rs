@@ -14,6 +14,7 @@ use crate::api::parsed::{self, Worker};
 use crate::brokers;
 use crate::brokers::check::{Expected, Outcome, Step};
 use crate::controller::broker::{self, Asker, AwsPolicy};
+use crate::controller::objects::Deployment;
 use crate::controller::secrets::Secrets;
 use crate::controller::validate;
 use crate::controller::world::PoolKey;
@@ -131,7 +132,7 @@ async fn check(subject: &Subject, cluster: &Cluster, cluster_name: &str, steps: 
 fn memory(
     subject: &Subject,
     spec: &parsed::Pool,
-    deployment: Option<&k8s_openapi::api::apps::v1::Deployment>,
+    deployment: Option<&Deployment>,
     steps: &mut Vec<Step>,
 ) -> Option<Settings> {
     let settings =

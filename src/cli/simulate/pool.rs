@@ -157,7 +157,7 @@ impl PoolArgs {
         self.change(&mut pool.spec);
         let parsed = parsed::Pool::try_from(&pool.spec)?;
         let pod = match &parsed.worker {
-            parsed::Worker::Template(template) => template.pod.spec.as_ref(),
+            parsed::Worker::Template(template) => Some(&template.pod.sizes),
             parsed::Worker::TargetRef(_) if fixed(&pool.spec) => None,
             parsed::Worker::TargetRef(target) => bail!(
                 "the memory of Deployment {} is not in the manifest: say with --prefetch how many tasks a worker holds",

@@ -1,17 +1,16 @@
 //! The pool's ConfigMap: what workers learn without a rollout.
 
-use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{ListParams, Patch};
-use serde_json::json;
 
 use super::{Step, dead_letter_target, forced};
 use crate::api::names::{env, owned, reasons};
 use crate::brokers::DeadLetterTarget;
 use crate::controller::build;
 use crate::controller::dereference::Found;
+use crate::controller::objects::{ConfigMap, Read};
 use crate::controller::observe::Seen;
-use crate::controller::validate::{Refusal, is_controlled_by};
+use crate::controller::validate::{Refusal, controls};
 
 /// Seconds for which the cache may not show what was written: a watch that lags, or that is dead and not known to be.
 const CACHE_LAG: f64 = 30.0;
@@ -31,10 +30,10 @@ impl Step<'_> {
             .config_map
             .as_ref()
             .is_some_and(|(written, at)| written == data && self.now.since(*at) < CACHE_LAG);
-        if lately || live.is_some_and(|live| json!(live.data) == *data) {
+        if lately || live.is_some_and(|live| live.says(data)) {
             return Ok(None);
         }
-        let api: Api<ConfigMap> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
+        let api: Api<Read<ConfigMap>> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         let name = owned::config_map(&self.key.name);
         if live.is_none() && self.is_foreign(&api, &name).await? {
             let message =
@@ -47,21 +46,21 @@ impl Step<'_> {
     }
 
     /// The watch sees only ConfigMaps with the pool's label: before one is made, its name is looked up.
-    async fn is_foreign(&self, api: &Api<ConfigMap>, name: &str) -> kube::Result<bool> {
+    async fn is_foreign(&self, api: &Api<Read<ConfigMap>>, name: &str) -> kube::Result<bool> {
         let there = api.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await?.items;
-        Ok(there.first().is_some_and(|map| !is_controlled_by(&self.found.pool, &map.metadata)))
+        Ok(there.first().is_some_and(|map| !controls(&self.found.pool, map.kept.controller.as_deref())))
     }
 }
 
 /// What the ConfigMap says already: kept while the broker cannot be asked.
 fn known_target(found: &Found) -> Option<DeadLetterTarget> {
-    let data = found.config_map.as_ref()?.data.as_ref()?;
-    if let Some(queue) = data.get(env::DEAD_LETTER) {
-        return Some(DeadLetterTarget::Queue(queue.clone()));
+    let map = found.config_map.as_ref()?;
+    if let Some(queue) = map.get(env::DEAD_LETTER) {
+        return Some(DeadLetterTarget::Queue(queue.to_owned()));
     }
     Some(DeadLetterTarget::Exchange {
-        exchange: data.get(env::DEAD_LETTER_EXCHANGE)?.clone(),
-        routing_key: data.get(env::DEAD_LETTER_ROUTING_KEY)?.clone(),
+        exchange: map.get(env::DEAD_LETTER_EXCHANGE)?.to_owned(),
+        routing_key: map.get(env::DEAD_LETTER_ROUTING_KEY)?.to_owned(),
         queue: None,
     })
 }

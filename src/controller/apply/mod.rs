@@ -4,7 +4,6 @@ mod config_map;
 mod removal;
 mod replicas;
 
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v1::Scale;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -14,6 +13,7 @@ use super::Context;
 use super::build::{self, WorkerContract};
 use super::dereference::Found;
 use super::memory::{Applied, Memory, Written};
+use super::objects::{Deployment, Read};
 use super::observe::Seen;
 use super::validate::{Plan, Refusal};
 use super::world::PoolKey;
@@ -70,8 +70,8 @@ impl Step<'_> {
         let unchanged = self.memory.deployment.as_ref().is_some_and(|applied| {
             applied.pool_generation == self.found.pool.metadata.generation
                 && applied.contract == *contract
-                && applied.uid == live.metadata.uid
-                && live.metadata.generation.unwrap_or(0) <= applied.generation
+                && applied.uid == live.uid
+                && live.generation <= applied.generation
         });
         if unchanged && from == wanted {
             return Ok(Outcome::default());
@@ -89,10 +89,6 @@ impl Step<'_> {
         template: &parsed::Template,
         contract: &WorkerContract,
     ) -> kube::Result<Outcome> {
-        // The cache may merely not have it yet: to create it again would scale it, or take over a stranger's.
-        if self.deployment_now(&self.key.name).await?.is_some() {
-            return Ok(Outcome::default());
-        }
         let recommend = self.plan.settings.mode == Mode::Recommend;
         let first = if recommend { self.plan.settings.min_replicas } else { self.decision.applied };
         self.write_deployment(template, contract, None, (0, first)).await
@@ -114,16 +110,19 @@ impl Step<'_> {
         desired["spec"]["replicas"] = json!(to);
         let metadata = &mut desired["metadata"];
         if let Some(fresh) = fresh {
-            metadata["resourceVersion"] = json!(fresh.metadata.resource_version);
+            metadata["resourceVersion"] = json!(fresh.resource_version);
             // The version alone would create a deleted one anew.
-            metadata["uid"] = json!(fresh.metadata.uid);
+            metadata["uid"] = json!(fresh.uid);
         } else {
-            // An apply that is long on its way must not scale what was made meanwhile.
+            // There may be one that the cache does not have yet, or that is made while this is on its way: to apply it
+            // again would scale it, or take over a stranger's.
             metadata["resourceVersion"] = json!(OF_NONE);
         }
-        let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
+        let api: Api<Read<Deployment>> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         let live = match api.patch(&self.key.name, &forced(), &Patch::Apply(&desired)).await {
-            Ok(live) => live,
+            Ok(read) => read.kept,
+            // It is there, and only the cache does not have it yet: when it does, the pool is decided anew.
+            Err(error) if is_conflict(&error) && fresh.is_none() => return Ok(Outcome::default()),
             Err(error) if is_conflict(&error) => return Ok(self.overtaken()),
             Err(error) => return template_refusal(&error).map(refused).ok_or(error),
         };
@@ -131,8 +130,8 @@ impl Step<'_> {
         self.memory.deployment = Some(Applied {
             pool_generation: self.found.pool.metadata.generation,
             contract: contract.clone(),
-            generation: live.metadata.generation.unwrap_or(0),
-            uid: live.metadata.uid,
+            generation: live.generation,
+            uid: live.uid,
         });
         Ok(scaled(from, to))
     }
@@ -150,9 +149,9 @@ impl Step<'_> {
         if from == to {
             return Ok(Outcome::default());
         }
-        let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
+        let api: Api<Read<Deployment>> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         let patch = Patch::Merge(json!({
-            "metadata": { "resourceVersion": fresh.metadata.resource_version },
+            "metadata": { "resourceVersion": fresh.resource_version },
             "spec": { "replicas": to },
         }));
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -166,9 +165,8 @@ impl Step<'_> {
     }
 
     fn remember_written(&mut self, live: &Deployment, replicas: u32) {
-        let cached = self.found.deployment.as_ref().and_then(|deployment| deployment.metadata.generation);
-        self.memory.written =
-            live.metadata.uid.clone().map(|uid| Written { uid, replicas, generation_before: cached.unwrap_or(0) });
+        let generation_before = self.found.deployment.as_ref().map_or(0, |cached| cached.generation);
+        self.memory.written = Some(Written { uid: live.uid.clone(), replicas, generation_before });
     }
 
     /// The Deployment became another before the write arrived: it is decided anew, at once.

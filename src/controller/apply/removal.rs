@@ -3,14 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
-use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::Step;
 use crate::api::names::annotations;
+use crate::controller::objects::{Deployment, Kept, Pod, Read, ReplicaSet};
 use crate::controller::pods::{PodMemory, PrefetchHistory};
 use crate::controller::{dereference, reports};
 use crate::scaling::observation::{Worker, WorkerPhase};
@@ -20,19 +19,18 @@ impl Step<'_> {
     /// Victims carry a low deletion cost before replicas fall; nobody else keeps one from earlier.
     pub(super) async fn mark_victims(&mut self) -> kube::Result<()> {
         let victims: HashSet<&str> = self.decision.victims.iter().map(String::as_str).collect();
-        let api: Api<Pod> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
+        let api: Api<Read<Pod>> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         // Of a pod that is on its way out, nobody reads the mark any more.
-        for pod in self.found.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
-            let name = pod.name_any();
-            let marked =
-                pod.annotations().get(annotations::DELETION_COST).is_some_and(|cost| *cost == VICTIM_COST.to_string());
-            let cost = match (victims.contains(name.as_str()), marked) {
+        for pod in self.found.pods.iter().filter(|pod| !pod.ends) {
+            let name = &pod.name;
+            let marked = pod.deletion_cost == Some(VICTIM_COST);
+            let cost = match (victims.contains(&**name), marked) {
                 (true, false) => json!(VICTIM_COST.to_string()),
                 (false, true) => Value::Null,
                 _ => continue,
             };
             let patch = json!({ "metadata": { "annotations": { annotations::DELETION_COST: cost } } });
-            match api.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            match api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
                 Ok(_) => (),
                 Err(kube::Error::Api(status)) if status.code == 404 => (),
                 Err(error) => return Err(error),
@@ -65,12 +63,15 @@ impl Step<'_> {
     }
 
     async fn fresh_pods(&self, deployment: &Deployment) -> kube::Result<Vec<Arc<Pod>>> {
-        let (client, namespace) = (&self.context.parts.client, &self.key.namespace);
-        let selected = ListParams::default().labels(&self.found.selector);
-        let sets = Api::<ReplicaSet>::namespaced(client.clone(), namespace).list_metadata(&selected).await?.items;
-        let pods = Api::<Pod>::namespaced(client.clone(), namespace).list(&selected).await?.items;
-        let sets: Vec<_> = sets.iter().map(|set| &set.metadata).collect();
-        Ok(dereference::chained(pods.into_iter().map(Arc::new).collect(), &sets, Some(deployment)))
+        let (sets, pods) = (self.selected::<ReplicaSet>().await?, self.selected::<Pod>().await?);
+        Ok(dereference::chained(pods, &sets, Some(deployment)))
+    }
+
+    /// Past the cache.
+    async fn selected<K: Kept>(&self) -> kube::Result<Vec<Arc<K>>> {
+        let api: Api<Read<K>> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
+        let selected = api.list(&ListParams::default().labels(&self.found.selector)).await?;
+        Ok(selected.items.into_iter().map(|read| Arc::new(read.kept)).collect())
     }
 
     /// Chosen to go, and seen to hold nothing at this moment where it can be asked.

@@ -3,10 +3,10 @@
 //! A cache lags, and a write may be held up on its way. So every number is written on the Deployment as it is at this
 //! moment and names its version: what was overtaken is refused, and undoes nothing.
 
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::{Api, ResourceExt};
+use kube::Api;
 
 use super::Step;
+use crate::controller::objects::{Deployment, Read};
 use crate::scaling::settings::Mode;
 
 impl Step<'_> {
@@ -22,23 +22,21 @@ impl Step<'_> {
 
     /// The Deployment at this moment; `None` = it is not the one that was decided on, and the pool looks again.
     pub(super) async fn fresh(&mut self, live: &Deployment, from: u32) -> kube::Result<Option<Deployment>> {
-        let fresh = self.deployment_now(&live.name_any()).await?;
-        let Some(fresh) = fresh.filter(|fresh| fresh.metadata.uid == live.metadata.uid) else { return Ok(None) };
-        let replicas = fresh.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-        let replicas = u32::try_from(replicas).unwrap_or(0);
-        if replicas == from {
+        let fresh = self.deployment_now(&live.name).await?;
+        let Some(fresh) = fresh.filter(|fresh| fresh.uid == live.uid) else { return Ok(None) };
+        if fresh.replicas == from {
             return Ok(Some(fresh));
         }
         // A write whose answer was lost, or somebody else's: known from here on, whenever the watch will tell.
-        self.remember_written(live, replicas);
+        self.remember_written(live, fresh.replicas);
         self.memory.wake.notify_one();
         Ok(None)
     }
 
     /// Past the cache.
     pub(super) async fn deployment_now(&self, name: &str) -> kube::Result<Option<Deployment>> {
-        let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
-        api.get_opt(name).await
+        let api: Api<Read<Deployment>> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
+        Ok(api.get_opt(name).await?.map(|read| read.kept))
     }
 
     /// Up at once, down only by workers that hold nothing.
@@ -53,7 +51,7 @@ impl Step<'_> {
             return Ok(wanted);
         }
         // A new generation may be a rollout that the caches do not show yet.
-        if fresh.metadata.generation != live.metadata.generation {
+        if fresh.generation != live.generation {
             return Ok(from);
         }
         Ok(from - self.removable(fresh, from, from - wanted).await?)

@@ -1,0 +1,69 @@
+//! A pool's ConfigMap.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Kept, Metadata, Named};
+use crate::api::names::{annotations, labels};
+
+#[derive(Clone, Debug)]
+pub struct ConfigMap {
+    pub name: Box<str>,
+    /// By its label, which anybody can write.
+    pub pool: Option<Box<str>>,
+    /// UID of what controls it.
+    pub controller: Option<Box<str>>,
+    /// What the pool's prefetch was when.
+    pub prefetch_history: Option<Box<str>>,
+    /// In the order of the keys.
+    pub data: Box<[(Box<str>, Box<str>)]>,
+}
+
+impl ConfigMap {
+    /// Whether `data` is its data, and all of it.
+    pub fn says(&self, data: &Value) -> bool {
+        let Some(data) = data.as_object() else { return false };
+        data.len() == self.data.len() && data.iter().all(|(key, text)| self.get(key) == text.as_str())
+    }
+
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.data.iter().find(|(name, _)| **name == *key).map(|(_, text)| &**text)
+    }
+}
+
+impl Named for ConfigMap {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Kept for ConfigMap {
+    type Kind = v1::ConfigMap;
+    type Wire = Wire;
+
+    fn keep(Wire { mut metadata, data }: Wire) -> Self {
+        Self {
+            pool: metadata.label(labels::POOL),
+            controller: metadata.controller(None),
+            prefetch_history: metadata.annotation(annotations::PREFETCH_HISTORY),
+            data: data.unwrap_or_default().into_iter().collect(),
+            name: metadata.name,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Wire {
+    #[serde(default)]
+    metadata: Metadata,
+    data: Option<BTreeMap<Box<str>, Box<str>>>,
+}
+
+impl AsRef<Metadata> for Wire {
+    fn as_ref(&self) -> &Metadata {
+        &self.metadata
+    }
+}
