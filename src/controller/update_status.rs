@@ -1,9 +1,12 @@
 //! Step 7: status, conditions and events. Decisions and conditions are written at once, readings at most every
 //! 15 s and only if they changed by more than 10 %: in a steady state nothing is written.
 
+use std::borrow::Cow;
+
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Context;
 use super::apply::{self, Outcome};
@@ -76,15 +79,24 @@ enum Answer {
     Gone,
 }
 
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    api_version: Cow<'static, str>,
+    kind: Cow<'static, str>,
+    metadata: Value,
+    status: &'a AgentWorkerPoolStatus,
+}
+
 async fn write(context: &Context, pool: &AgentWorkerPool, status: &AgentWorkerPoolStatus) -> kube::Result<Answer> {
     let api: Api<AgentWorkerPool> =
         Api::namespaced(context.parts.client.clone(), pool.namespace().as_deref().unwrap_or_default());
-    let body = json!({
-        "apiVersion": AgentWorkerPool::api_version(&()),
-        "kind": AgentWorkerPool::kind(&()),
-        "metadata": { "name": pool.name_any(), "uid": pool.metadata.uid },
-        "status": status,
-    });
+    let body = Body {
+        api_version: AgentWorkerPool::api_version(&()),
+        kind: AgentWorkerPool::kind(&()),
+        metadata: json!({ "name": pool.name_any(), "uid": pool.metadata.uid }),
+        status,
+    };
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match api.patch_status(&pool.name_any(), &params, &Patch::Apply(&body)).await {
         Err(kube::Error::Api(status)) if status.code == 409 => Ok(Answer::Overtaken),

@@ -8,6 +8,7 @@ use k8s_openapi::api::autoscaling::v1::Scale;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::Context;
 use super::build::{self, WorkerContract};
@@ -103,21 +104,9 @@ impl Step<'_> {
         fresh: Option<&Deployment>,
         (from, to): (u32, u32),
     ) -> kube::Result<Outcome> {
-        let pool = &self.found.pool;
-        let Ok(mut desired) = build::deployment(pool, &template.pod, contract) else {
+        let Ok(desired) = self.manifest(template, contract, fresh, to) else {
             return Ok(refused("the template cannot be written as JSON".into()));
         };
-        desired["spec"]["replicas"] = json!(to);
-        let metadata = &mut desired["metadata"];
-        if let Some(fresh) = fresh {
-            metadata["resourceVersion"] = json!(fresh.resource_version);
-            // The version alone would create a deleted one anew.
-            metadata["uid"] = json!(fresh.uid);
-        } else {
-            // There may be one that the cache does not have yet, or that is made while this is on its way: to apply it
-            // again would scale it, or take over a stranger's.
-            metadata["resourceVersion"] = json!(OF_NONE);
-        }
         let api: Api<Read<Deployment>> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         let live = match api.patch(&self.key.name, &forced(), &Patch::Apply(&desired)).await {
             Ok(read) => read.kept,
@@ -134,6 +123,29 @@ impl Step<'_> {
             uid: live.uid,
         });
         Ok(scaled(from, to))
+    }
+
+    /// As text: where a thousand pools wait for their turn at the API server, each as a tree would be ten times as much.
+    fn manifest(
+        &self,
+        template: &parsed::Template,
+        contract: &WorkerContract,
+        fresh: Option<&Deployment>,
+        replicas: u32,
+    ) -> serde_json::Result<Box<RawValue>> {
+        let mut desired = build::deployment(&self.found.pool, &template.pod, contract)?;
+        desired["spec"]["replicas"] = json!(replicas);
+        let metadata = &mut desired["metadata"];
+        if let Some(fresh) = fresh {
+            metadata["resourceVersion"] = json!(fresh.resource_version);
+            // The version alone would create a deleted one anew.
+            metadata["uid"] = json!(fresh.uid);
+        } else {
+            // There may be one that the cache does not have yet, or that is made while this is on its way: to apply it
+            // again would scale it, or take over a stranger's.
+            metadata["resourceVersion"] = json!(OF_NONE);
+        }
+        to_raw_value(&desired)
     }
 
     /// The target belongs to somebody else: only its scale is written.
