@@ -43,7 +43,7 @@ impl TryFrom<&spec::Broker> for Broker {
     type Error = Invalid;
 
     fn try_from(broker: &spec::Broker) -> Result<Self, Invalid> {
-        match (&broker.rabbitmq, &broker.sqs, &broker.kafka) {
+        match (broker.rabbitmq.as_deref(), broker.sqs.as_deref(), broker.kafka.as_deref()) {
             (Some(rabbitmq), None, None) => Ok(Self::RabbitMq(rabbitmq.try_into()?)),
             (None, Some(sqs), None) => Ok(Self::Sqs(sqs.try_into()?)),
             (None, None, Some(kafka)) => Ok(Self::Kafka(kafka.try_into()?)),

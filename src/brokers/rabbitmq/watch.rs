@@ -99,7 +99,7 @@ impl Watch {
             }
             Watched::new(belief)
         });
-        let (interest, wish) = (Interest::default(), declare.map(Wish::new));
+        let (interest, wish) = (Interest::default(), declare.map(|declare| Box::new(Wish::new(declare))));
         let subscriber = Subscriber { wake, interest, dead_letter_queue, wish, said: Default::default() };
         watched.subscribers.insert(*next_id, subscriber);
         let id = *next_id;

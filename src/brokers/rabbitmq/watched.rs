@@ -50,8 +50,8 @@ pub struct Subscriber {
     pub interest: Interest,
     /// Named by the pool; `None` = found from the queue's settings.
     pub dead_letter_queue: Option<String>,
-    /// What it wants declared.
-    pub wish: Option<Wish>,
+    /// What it wants declared; few want anything.
+    pub wish: Option<Box<Wish>>,
     /// What it was last woken for.
     pub said: (Outline, Option<u64>),
 }
@@ -80,21 +80,21 @@ impl Watched {
 
     /// Not while a pool is about to create it: it would only be found missing.
     pub fn is_looked_at_on(&self, lane: Lane) -> bool {
-        let mut wishes = self.subscribers.values().filter_map(|subscriber| subscriber.wish.as_ref());
+        let mut wishes = self.subscribers.values().filter_map(|subscriber| subscriber.wish.as_deref());
         self.lane == lane && (self.belief.is_answering() || !wishes.any(Wish::is_first))
     }
 
     /// Whether there is something to declare because the queue was found missing.
     pub fn missing(&mut self, now: Timestamp) -> bool {
         let mut any = false;
-        for wish in self.subscribers.values_mut().filter_map(|subscriber| subscriber.wish.as_mut()) {
+        for wish in self.subscribers.values_mut().filter_map(|subscriber| subscriber.wish.as_deref_mut()) {
             any |= wish.missing(now);
         }
         any
     }
 
     pub fn facts(&self, id: u64) -> Option<QueueFacts> {
-        let wish = || self.subscribers.get(&id)?.wish.as_ref();
+        let wish = || self.subscribers.get(&id)?.wish.as_deref();
         let declared = || wish().filter(|wish| *wish.outcome() == Declaration::Ready);
         self.facts.clone().or_else(|| declared().map(|wish| wish.declare.facts()))
     }

@@ -22,7 +22,7 @@ impl Watch {
         let is_due = |wish: &&Wish| wish.due().is_some_and(|due| due <= now);
         let of_queue = |(queue, watched): (&String, &super::watched::Watched)| {
             let due = watched.subscribers.iter().filter_map(|(id, subscriber)| {
-                let wish = subscriber.wish.as_ref().filter(is_due)?;
+                let wish = subscriber.wish.as_deref().filter(is_due)?;
                 Some((queue.clone(), *id, wish.declare.clone()))
             });
             due.collect::<Vec<_>>()

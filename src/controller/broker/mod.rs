@@ -81,9 +81,9 @@ pub fn reading(pool: &Pool, asker: &Asker<'_>) -> Result<Reading, Refusal> {
 
 /// One text per queue, the same for all pools that take from it; `None` where the section names none.
 pub fn queue_key(broker: &spec::Broker) -> Option<String> {
-    let sqs = || broker.sqs.as_ref().map(sqs::queue_key);
-    let kafka = || broker.kafka.as_ref().and_then(kafka::queue_key);
-    broker.rabbitmq.as_ref().and_then(rabbitmq::queue_key).or_else(sqs).or_else(kafka)
+    let sqs = || broker.sqs.as_deref().map(sqs::queue_key);
+    let kafka = || broker.kafka.as_deref().and_then(kafka::queue_key);
+    broker.rabbitmq.as_deref().and_then(rabbitmq::queue_key).or_else(sqs).or_else(kafka)
 }
 
 /// Where dead letters go that the user wants in `queue`.

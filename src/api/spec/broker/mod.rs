@@ -24,11 +24,11 @@ pub use sqs::{AwsCredentials, AwsSecretRef, Sqs};
 pub struct Broker {
     /// A queue of a RabbitMQ broker, quorum or classic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rabbitmq: Option<RabbitMq>,
+    pub rabbitmq: Option<Box<RabbitMq>>,
     /// A queue of Amazon SQS, standard or FIFO.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sqs: Option<Sqs>,
+    pub sqs: Option<Box<Sqs>>,
     /// Topics of an Apache Kafka cluster, worked on by a consumer group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kafka: Option<Kafka>,
+    pub kafka: Option<Box<Kafka>>,
 }
