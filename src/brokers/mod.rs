@@ -89,6 +89,8 @@ pub struct QueueFacts {
     pub dead_letter: Option<DeadLetterTarget>,
     /// The broker's word for its type: `quorum`, `classic`, `standard`, `fifo`, `consumer group`.
     pub queue_type: Option<String>,
+    /// Which installation of the broker this is, whatever address leads there; `None` = not told.
+    pub cluster: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

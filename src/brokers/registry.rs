@@ -59,7 +59,7 @@ impl Brokers for Live {
                 Err(why) => refused(why, &wake),
             },
             Source::Kafka(source) => match source.check() {
-                Ok(()) => self.kafka(&source.broker).subscribe(source.wanted, wake),
+                Ok(()) => self.kafka(&source.broker).subscribe(source, wake),
                 Err(why) => refused(why, &wake),
             },
         }

@@ -19,7 +19,7 @@ use crate::controller::explanations::Explanations;
 use crate::controller::world::PoolKey;
 use crate::controller::{self, Parts};
 use crate::ops::admin::Explain;
-use crate::ops::limit::AtMost;
+use crate::ops::limit::{AtMost, Bounds};
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::ops::{admin, shutdown};
@@ -67,9 +67,9 @@ pub struct Args {
 /// An answer of the API server that takes longer than this is none: watches are not concerned.
 const API_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Requests to the API server at a time: more than one server can work on at once, few enough that a thousand pools
-/// that decide together open no thousand connections.
-const API_REQUESTS: usize = 16;
+/// Requests to the API server at a time: more of a namespace than one server can work on at once, few enough that a
+/// thousand pools that decide together open no thousand connections.
+const API_REQUESTS: Bounds = Bounds { of_one: 16, fresh: 20, kept_free: 4 };
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = shutdown::on_signal().context("cannot listen for signals")?;

@@ -74,8 +74,12 @@ pub fn observe(
     if workers.is_empty() && facts.is_none() && plan.tells_facts && waited < FACTS_PATIENCE {
         return None;
     }
-    let queue_key = broker::queue_key(&found.pool.spec.broker).unwrap_or_default();
-    let (share, sharing) = siblings::share(context, &queue_key, key);
+    if let Some(cluster) = facts.as_ref().and_then(|facts| facts.cluster.as_deref())
+        && let Some(queue) = broker::queue_key(&found.pool.spec.broker)
+    {
+        siblings::learn(context, &queue, key, cluster);
+    }
+    let (share, sharing) = siblings::share(context, key);
     let replicas = found.deployment.as_deref().map(|deployment| replicas(deployment, memory));
     let observation = Arc::new(Observation {
         queue: scaled(reading, share, &workers),

@@ -1,19 +1,22 @@
 //! Which pools meet on one queue or one target.
 
+mod queues;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::PoisonError;
 
 use kube::ResourceExt;
 
 use super::Context;
-use super::broker;
+use super::broker::{self, QueueKey};
 use super::world::PoolKey;
 use crate::api::AgentWorkerPool;
+use queues::Queues;
 
 /// Pools that meet on one queue or one target, found without looking at all pools at each decision.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Siblings {
-    queues: HashMap<String, Vec<Sibling>>,
+    queues: Queues,
     targets: HashMap<(String, String), Vec<Sibling>>,
 }
 
@@ -26,40 +29,40 @@ pub struct Sibling {
     pub weight: f64,
 }
 
+/// A pool, and where it may meet others.
+struct Place {
+    sibling: Sibling,
+    queue: Option<QueueKey>,
+    target: Option<(String, String)>,
+}
+
 impl Siblings {
-    fn add_to_queue(&mut self, queue: String, sibling: Sibling) {
-        self.queues.entry(queue).or_default().push(sibling);
-    }
-
-    fn add_to_target(&mut self, namespace: String, target: String, sibling: Sibling) {
-        self.targets.entry((namespace, target)).or_default().push(sibling);
-    }
-
-    /// A stable order, so that two lists of the same pools are equal.
-    fn sort(&mut self) {
-        let lists = self.queues.values_mut().chain(self.targets.values_mut());
-        lists.for_each(|list| list.sort_by(|a, b| a.key.cmp(&b.key)));
+    fn of(pools: Vec<Place>, before: &Self) -> Self {
+        let mut targets: HashMap<_, Vec<Sibling>> = HashMap::new();
+        let mut takers = Vec::new();
+        for Place { sibling, queue, target } in pools {
+            if let Some(target) = target {
+                targets.entry(target).or_default().push(sibling.clone());
+            }
+            takers.extend(queue.map(|queue| (queue, sibling)));
+        }
+        // A stable order, so that two lists of the same pools are equal.
+        for list in targets.values_mut() {
+            list.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+        Self { queues: Queues::of(takers, &before.queues), targets }
     }
 
     /// Pools that are in a circle of several here or there, where the two differ.
     fn differences(&self, other: &Self) -> BTreeSet<PoolKey> {
-        let mut changed = BTreeSet::new();
-        let mut compare = |mine: &[Sibling], theirs: &[Sibling]| {
+        let mut changed = self.queues.differences(&other.queues);
+        for (namespace, target) in self.targets.keys().chain(other.targets.keys()) {
+            let (mine, theirs) = (self.on_target(namespace, target), other.on_target(namespace, target));
             if mine != theirs && mine.len().max(theirs.len()) > 1 {
                 changed.extend(mine.iter().chain(theirs).map(|sibling| sibling.key.clone()));
             }
-        };
-        for queue in self.queues.keys().chain(other.queues.keys()) {
-            compare(self.on_queue(queue), other.on_queue(queue));
-        }
-        for (namespace, target) in self.targets.keys().chain(other.targets.keys()) {
-            compare(self.on_target(namespace, target), other.on_target(namespace, target));
         }
         changed
-    }
-
-    fn on_queue(&self, queue: &str) -> &[Sibling] {
-        self.queues.get(queue).map_or(&[], Vec::as_slice)
     }
 
     pub fn on_target(&self, namespace: &str, target: &str) -> &[Sibling] {
@@ -69,16 +72,14 @@ impl Siblings {
 
 /// Rebuilds the lists from all pools; answers the pools whose circle changed.
 pub fn refresh(context: &Context) -> BTreeSet<PoolKey> {
-    let mut fresh = Siblings::default();
-    for (namespace, caches) in &context.world.namespaces {
-        for listed in caches.pools.cache.all() {
-            if let Ok(pool) = &listed.0 {
-                add(&mut fresh, namespace, &pool.object);
-            }
-        }
-    }
-    fresh.sort();
+    let caches = context.world.namespaces.iter();
+    let pools = caches.flat_map(|(namespace, caches)| {
+        let listed = caches.pools.cache.all().into_iter();
+        listed.filter_map(|listed| listed.0.as_ref().ok().map(|pool| place(namespace, pool)))
+    });
+    let pools: Vec<Place> = pools.collect();
     let mut known = context.siblings.write().unwrap_or_else(PoisonError::into_inner);
+    let fresh = Siblings::of(pools, &known);
     let changed = fresh.differences(&known);
     *known = fresh;
     changed
@@ -89,28 +90,33 @@ pub fn refresh(context: &Context) -> BTreeSet<PoolKey> {
 pub fn hold(context: &Context, key: &PoolKey) -> bool {
     let pool = context.world.namespaces.get(&key.namespace).and_then(|caches| caches.pools.cache.get(&key.name));
     let Some(Ok(pool)) = pool.as_deref().map(|listed| &listed.0) else { return false };
-    let mut own = Siblings::default();
-    add(&mut own, &key.namespace, &pool.object);
+    let Place { sibling, queue, target } = place(&key.namespace, &pool.object);
     let known = context.siblings.read().unwrap_or_else(PoisonError::into_inner);
-    let on_queues =
-        own.queues.iter().all(|(queue, own)| own.iter().all(|sibling| known.on_queue(queue).contains(sibling)));
-    on_queues
-        && own.targets.iter().all(|((namespace, target), own)| {
-            own.iter().all(|sibling| known.on_target(namespace, target).contains(sibling))
-        })
+    queue.is_none_or(|queue| known.queues.hold(&queue, &sibling))
+        && target.is_none_or(|(namespace, target)| known.on_target(&namespace, &target).contains(&sibling))
 }
 
-fn add(siblings: &mut Siblings, namespace: &str, pool: &AgentWorkerPool) {
+/// The broker of the pool says which cluster it is. Whom the pool meets by that sees it at its next pass, which is
+/// never far.
+pub fn learn(context: &Context, queue: &QueueKey, key: &PoolKey, cluster: &str) {
+    let news = context.siblings.read().unwrap_or_else(PoisonError::into_inner).queues.cluster(key) != Some(cluster);
+    if news {
+        let mut known = context.siblings.write().unwrap_or_else(PoisonError::into_inner);
+        known.queues.learn(&queue.queue, key, cluster);
+    }
+}
+
+fn place(namespace: &str, pool: &AgentWorkerPool) -> Place {
     let sibling = Sibling {
         key: PoolKey { namespace: namespace.to_owned(), name: pool.name_any() },
         created: pool.metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()),
         weight: weight(pool),
     };
-    if let Some(queue) = broker::queue_key(&pool.spec.broker) {
-        siblings.add_to_queue(queue, sibling.clone());
-    }
-    if let Some(target) = &pool.spec.worker.target_ref {
-        siblings.add_to_target(namespace.to_owned(), target.name.clone(), sibling);
+    let target = pool.spec.worker.target_ref.as_ref();
+    Place {
+        sibling,
+        queue: broker::queue_key(&pool.spec.broker),
+        target: target.map(|target| (namespace.to_owned(), target.name.clone())),
     }
 }
 
@@ -123,9 +129,9 @@ fn weight(pool: &AgentWorkerPool) -> f64 {
 }
 
 /// The share of a shared queue that falls to `key`, and the others on it.
-pub fn share(context: &Context, queue: &str, key: &PoolKey) -> (f64, Vec<PoolKey>) {
+pub fn share(context: &Context, key: &PoolKey) -> (f64, Vec<PoolKey>) {
     let siblings = context.siblings.read().unwrap_or_else(PoisonError::into_inner);
-    let all = siblings.on_queue(queue);
+    let all = siblings.queues.circle(key);
     let total: f64 = all.iter().map(|sibling| sibling.weight).sum();
     let mine: f64 = all.iter().filter(|sibling| sibling.key == *key).map(|sibling| sibling.weight).sum();
     let others = all.iter().filter(|sibling| sibling.key != *key).map(|sibling| sibling.key.clone()).collect();

@@ -6,9 +6,11 @@
 
 mod api_server;
 mod autoscalers;
+mod aws;
 mod bounds;
 mod check;
 mod cli;
+mod credentials;
 mod declare;
 mod explain;
 mod look;
@@ -20,6 +22,8 @@ mod owned;
 mod pool;
 mod quiet;
 mod record;
+#[path = "../support/recorder.rs"]
+mod recorder;
 mod refusals;
 mod restarts;
 mod shrink;

@@ -42,19 +42,33 @@ fn options(namespace: &str) -> Options {
 
 impl Stage<'static> {
     pub async fn start(name: &str) -> Self {
-        Self::on(cluster().await, awp_testbed::rabbitmq().await, name).await
+        Self::with(name, |options| options).await
+    }
+
+    /// With an operator that is started in another way.
+    pub async fn with(name: &str, change: impl FnOnce(Options) -> Options) -> Self {
+        Self::made(cluster().await, awp_testbed::rabbitmq().await, name, change).await
     }
 }
 
 impl<'a> Stage<'a> {
     /// On servers of the test's own, which it may stop.
     pub async fn on(cluster: &'a ControlPlane, broker: &'a RabbitMq, name: &str) -> Self {
+        Self::made(cluster, broker, name, |options| options).await
+    }
+
+    async fn made(
+        cluster: &'a ControlPlane,
+        broker: &'a RabbitMq,
+        name: &str,
+        change: impl FnOnce(Options) -> Options,
+    ) -> Self {
         // Two at once would both create the one definition of pools.
         static INSTALLING: Mutex<()> = Mutex::const_new(());
         let namespace = cluster.namespace(name).await.unwrap();
         let vhost = broker.vhost(name).await.unwrap();
         broker.add_user(User::monitoring(&vhost, PASSWORD), &vhost).await.unwrap();
-        let options = options(&namespace);
+        let options = change(options(&namespace));
         {
             let _alone = INSTALLING.lock().await;
             operator::install_chart(cluster, &options).await.unwrap();

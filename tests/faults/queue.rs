@@ -208,6 +208,7 @@ impl Subscription for Handle {
                 queue: None,
             }),
             queue_type: Some("quorum".into()),
+            cluster: None,
         })
     }
 

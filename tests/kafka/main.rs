@@ -6,11 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "what is not as it should be fails the test")]
 
 mod cluster;
+mod dead_letters;
+mod expiry;
 mod hostile;
 mod lag;
 mod logins;
 mod many;
 mod members;
+mod old;
 mod position;
 #[path = "../support/readings.rs"]
 mod readings;

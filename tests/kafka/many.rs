@@ -7,9 +7,10 @@ use awp::brokers::kafka::{OffsetReset, Wanted};
 use awp_testbed::Kafka;
 use awp_testbed::kafka::Options;
 
-use crate::support::{BUSY, plain, readers, wanted, watch};
+use crate::support::{BUSY, plain, readers, wanted, watch_with};
 
 const GROUPS: usize = 250;
+const FAILED: usize = 25;
 
 /// Requests that the operator has made, by their name, as the broker logs them.
 fn requests(kafka: &Kafka) -> BTreeMap<String, usize> {
@@ -27,15 +28,21 @@ async fn two_hundred_and_fifty_pools_cost_two_requests_a_second() {
     let kafka = Kafka::start(Options { request_log: true, ..Options::default() }).await.unwrap();
     let topic = kafka.topic("tasks", 3).await.unwrap();
     kafka.produce(&topic, 0, &["a"; 4]).await.unwrap();
+    let mut failed = Vec::new();
+    for _ in 0..FAILED {
+        failed.push(kafka.topic("failed", 1).await.unwrap());
+    }
     let readers = readers();
     let pools: Vec<_> = (0..GROUPS)
         .map(|n| {
             let reset = if n % 2 == 0 { OffsetReset::Earliest } else { OffsetReset::Latest };
-            watch(&readers, &plain(&kafka), &Wanted { reset, ..wanted(&format!("group-{n}"), &[&topic]) }, BUSY)
+            let wanted = Wanted { reset, ..wanted(&format!("group-{n}"), &[&topic]) };
+            watch_with(&readers, &plain(&kafka), &wanted, BUSY, Some(&failed[n % FAILED]))
         })
         .collect();
     for (n, pool) in pools.iter().enumerate() {
-        pool.lag(if n % 2 == 0 { 4 } else { 0 }).await;
+        let counts = pool.lag(if n % 2 == 0 { 4 } else { 0 }).await;
+        assert_eq!(counts.dead_letters, Some(0));
     }
     let before = requests(&kafka);
     tokio::time::sleep(Duration::from_secs(12)).await;

@@ -12,14 +12,14 @@ use rdkafka::message::Message;
 use crate::support::{BY_WORKER, plain, readers, wanted, watch};
 
 /// A member that takes whatever comes and commits when it is told to.
-struct Member {
+pub struct Member {
     commits: Arc<AtomicBool>,
     ends: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Member {
-    fn join(kafka: &Kafka, name: &str, group: &str, topic: &str, protocol: &str) -> Self {
+    pub fn join(kafka: &Kafka, name: &str, group: &str, topic: &str, protocol: &str) -> Self {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", kafka.bootstrap().join(",")).set("client.id", name).set("group.id", group);
         config.set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
@@ -42,7 +42,7 @@ impl Member {
         Self { commits, ends, thread: Some(thread) }
     }
 
-    fn commit(&self) {
+    pub fn commit(&self) {
         self.commits.store(true, Ordering::Relaxed);
     }
 }
@@ -56,8 +56,7 @@ impl Drop for Member {
     }
 }
 
-async fn shows_who_holds_what(protocol: &str) {
-    let kafka = kafka().await;
+pub async fn shows_who_holds_what(kafka: &Kafka, protocol: &str) {
     let (topic, group) = (kafka.topic("tasks", 2).await.unwrap(), kafka.name("group"));
     let members = [0, 1].map(|n| Member::join(kafka, &format!("pod-{n}"), &group, &topic, protocol));
     let readers = readers();
@@ -84,10 +83,10 @@ async fn shows_who_holds_what(protocol: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_classic_protocol_shows_who_holds_what() {
-    shows_who_holds_what("classic").await;
+    shows_who_holds_what(kafka().await, "classic").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_new_protocol_shows_who_holds_what() {
-    shows_who_holds_what("consumer").await;
+    shows_who_holds_what(kafka().await, "consumer").await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use awp::brokers::kafka::{OffsetReset, Wanted};
 use awp::scaling::observation::QueueReading;
-use awp_testbed::kafka;
+use awp_testbed::{Kafka, kafka};
 
 use crate::support::{ASLEEP, BUSY, NEW, plain, readers, wanted, watch};
 
@@ -14,7 +14,10 @@ fn latest(group: &str, topic: &str) -> Wanted {
 
 #[tokio::test]
 async fn tasks_that_come_at_zero_are_not_skipped_by_latest() {
-    let kafka = kafka().await;
+    keeps_the_place_of_a_pool_at_zero(kafka().await).await;
+}
+
+pub async fn keeps_the_place_of_a_pool_at_zero(kafka: &Kafka) {
     let (topic, group) = (kafka.topic("tasks", 2).await.unwrap(), kafka.name("group"));
     kafka.produce(&topic, 0, &["old"; 7]).await.unwrap();
     let readers = readers();
@@ -51,14 +54,14 @@ async fn a_paused_pool_commits_nothing() {
 }
 
 #[tokio::test]
-async fn commits_that_vanish_are_unknown_and_never_nothing() {
+async fn commits_that_vanish_while_workers_are_there_are_unknown_and_never_nothing() {
     let kafka = kafka().await;
     let (topic, group) = (kafka.topic("tasks", 1).await.unwrap(), kafka.name("group"));
     kafka.produce(&topic, 0, &["a"; 9]).await.unwrap();
     kafka.commit(&group, &topic, &[(0, 2)]).await.unwrap();
     let readers = readers();
     for reset in [OffsetReset::Earliest, OffsetReset::Latest] {
-        let pool = watch(&readers, &plain(kafka), &Wanted { reset, ..wanted(&group, &[&topic]) }, ASLEEP);
+        let pool = watch(&readers, &plain(kafka), &Wanted { reset, ..wanted(&group, &[&topic]) }, BUSY);
         pool.lag(7).await;
         kafka.delete_group(&group).await.unwrap();
         let why = pool.unknown("CommittedOffsetsExpired").await;
@@ -68,6 +71,22 @@ async fn commits_that_vanish_are_unknown_and_never_nothing() {
         kafka.commit(&group, &topic, &[(0, 2)]).await.unwrap();
         pool.lag(7).await;
     }
+}
+
+#[tokio::test]
+async fn commits_that_vanish_while_a_pool_sleeps_are_put_back_with_what_was_noted_beside_them() {
+    let kafka = kafka().await;
+    let (topic, group) = (kafka.topic("tasks", 1).await.unwrap(), kafka.name("group"));
+    kafka.produce(&topic, 0, &["a"; 9]).await.unwrap();
+    assert_eq!(note(kafka, &group, &topic, Some("awp1:2:BD")).await, "awp1:2:BD");
+    let readers = readers();
+    let pool = watch(&readers, &plain(kafka), &wanted(&group, &[&topic]), ASLEEP);
+    pool.lag(7).await;
+    kafka.delete_group(&group).await.unwrap();
+    let elsewhere = |reading: &QueueReading| !matches!(reading, QueueReading::Known(counts) if counts.ready == 7);
+    pool.never("it stands somewhere else", Duration::from_secs(5), elsewhere).await;
+    assert_eq!(kafka.committed(&group, &topic, &[0]).await.unwrap(), [(0, 2)]);
+    assert_eq!(note(kafka, &group, &topic, None).await, "awp1:2:BD");
 }
 
 #[tokio::test]
@@ -110,27 +129,8 @@ async fn what_a_worker_noted_beside_its_position_stays() {
     let kafka = kafka().await;
     let (topic, group) = (kafka.topic("tasks", 2).await.unwrap(), kafka.name("group"));
     kafka.produce(&topic, 0, &["a"; 9]).await.unwrap();
-    let note = "awp1:2:BD";
-    let metadata = move |bootstrap: String, group: String, topic: String, write: bool| {
-        use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-        let mut config = rdkafka::ClientConfig::new();
-        config.set("bootstrap.servers", bootstrap).set("group.id", group).set("enable.auto.commit", "false");
-        let consumer: BaseConsumer = config.create().unwrap();
-        let mut list = rdkafka::TopicPartitionList::new();
-        let mut element = list.add_partition(&topic, 0);
-        if write {
-            element.set_offset(rdkafka::Offset::Offset(2)).unwrap();
-            element.set_metadata(note);
-            consumer.commit(&list, CommitMode::Sync).unwrap();
-        }
-        let committed = consumer.committed_offsets(list, Duration::from_secs(10)).unwrap();
-        committed.elements()[0].metadata().to_owned()
-    };
-    let look = async |write: bool| {
-        let (bootstrap, group, topic) = (kafka.bootstrap().join(","), group.clone(), topic.clone());
-        tokio::task::spawn_blocking(move || metadata(bootstrap, group, topic, write)).await.unwrap()
-    };
-    assert_eq!(look(true).await, note);
+    let worker = "awp1:2:BD";
+    assert_eq!(note(kafka, &group, &topic, Some(worker)).await, worker);
     let readers = readers();
     let pool = watch(&readers, &plain(kafka), &latest(&group, &topic), ASLEEP);
     pool.lag(7).await;
@@ -139,5 +139,30 @@ async fn what_a_worker_noted_beside_its_position_stays() {
     })
     .await
     .unwrap();
-    assert_eq!(look(false).await, note, "committed with it, and not overwritten");
+    assert_eq!(note(kafka, &group, &topic, None).await, worker, "committed with it, and not overwritten");
+}
+
+/// What stands beside the group's commit of the first partition; `write` commits 2 with it before.
+async fn note(kafka: &Kafka, group: &str, topic: &str, write: Option<&'static str>) -> String {
+    use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+    let mut config = rdkafka::ClientConfig::new();
+    config
+        .set("bootstrap.servers", kafka.bootstrap().join(","))
+        .set("group.id", group)
+        .set("enable.auto.commit", "false");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut list = rdkafka::TopicPartitionList::new();
+    let mut element = list.add_partition(topic, 0);
+    if let Some(note) = write {
+        element.set_offset(rdkafka::Offset::Offset(2)).unwrap();
+        element.set_metadata(note);
+    }
+    let look = move || {
+        if write.is_some() {
+            consumer.commit(&list, CommitMode::Sync).unwrap();
+        }
+        let committed = consumer.committed_offsets(list, Duration::from_secs(10)).unwrap();
+        committed.elements()[0].metadata().to_owned()
+    };
+    tokio::task::spawn_blocking(look).await.unwrap()
 }

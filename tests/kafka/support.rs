@@ -10,7 +10,7 @@ use awp_testbed::Kafka;
 use tokio::sync::Notify;
 
 use crate::readings::View;
-pub use crate::readings::readers;
+pub use crate::readings::{PATIENCE, readers};
 
 /// A pool at zero that has worked before.
 pub const ASLEEP: Interest = Interest { in_flight: false, by_worker: false, relaxed: false, begun: true };
@@ -47,7 +47,20 @@ pub struct Watching {
 }
 
 pub fn watch(readers: &Live, broker: &Identity, wanted: &Wanted, interest: Interest) -> Watching {
-    let source = Source::Kafka(kafka::Source { broker: broker.clone(), wanted: wanted.clone() });
+    watch_with(readers, broker, wanted, interest, None)
+}
+
+/// The same for a pool that names a topic for its dead letters.
+pub fn watch_with(
+    readers: &Live,
+    broker: &Identity,
+    wanted: &Wanted,
+    interest: Interest,
+    dead_letter_topic: Option<&str>,
+) -> Watching {
+    let dead_letter_topic = dead_letter_topic.map(str::to_owned);
+    let source = kafka::Source { broker: broker.clone(), wanted: wanted.clone(), dead_letter_topic };
+    let source = Source::Kafka(source);
     let subscription = readers.subscribe(source, Arc::new(Notify::new()));
     subscription.set_interest(interest);
     Watching { subscription, group: wanted.group.clone() }

@@ -34,6 +34,7 @@ async fn what_older_brokers_are_told_is_understood_and_answered_alike() {
     let broker = cluster.any().await.unwrap();
     for version in versions::<Metadata<'_>>() {
         let drawn = broker.call_in(version, &Metadata { topics: vec![&topic] }).await.unwrap();
+        assert!(drawn.cluster.as_ref().is_some_and(|id| !id.is_empty()), "version {version}");
         assert_eq!((drawn.nodes.len(), drawn.topics[0].partitions.len()), (1, 2), "version {version}");
         assert_eq!(drawn.topics[0].id == [0; 16], version < 10, "only newer ones tell it");
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use awp_testbed::Kafka;
 use awp_testbed::base::wait;
+use awp_testbed::install::kafka::at_least;
+use awp_testbed::kafka::Options;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::OwnedMessage;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -17,8 +19,11 @@ use crate::worker_process::Worker;
 /// Long enough for a loaded machine, short enough to be a failure.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// Both ways to be a member of a group.
-pub const PROTOCOLS: [&str; 2] = ["Consumer", "Classic"];
+/// The ways to be a member of a group that the broker knows.
+pub fn protocols() -> &'static [&'static str] {
+    let new = at_least(&Options::default().version, (4, 0));
+    if new { &["Consumer", "Classic"] } else { &["Classic"] }
+}
 
 pub struct Bench {
     pub kafka: &'static Kafka,

@@ -8,7 +8,7 @@ use awp_testbed::kafka::Options;
 use rustix::process::Signal;
 use tokio::sync::OnceCell;
 
-use crate::bench::{Bench, PROTOCOLS};
+use crate::bench::{Bench, protocols};
 
 /// Members that fall silent are missed soon. A session that is too short would be missed on a
 /// machine that is only busy.
@@ -41,7 +41,7 @@ async fn a_killed_worker_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_restart_interrupts_no_task_and_runs_none_twice() {
-    for protocol in PROTOCOLS {
+    for protocol in protocols() {
         let kafka = own("").await;
         let bench = Bench::on(kafka, "restart", 2).await;
         let script = bench.script("sleep 5");

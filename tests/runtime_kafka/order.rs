@@ -5,7 +5,7 @@ use std::time::Duration;
 use awp_testbed::Kafka;
 use rustix::process::Signal;
 
-use crate::bench::{Bench, PROTOCOLS};
+use crate::bench::{Bench, protocols};
 use crate::faults::impatient;
 
 /// The task `slow` goes on until there is a file `go`.
@@ -46,7 +46,7 @@ async fn after(kafka: &'static Kafka, protocol: &str, end: impl AsyncFnOnce(&Ben
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_crash_only_what_was_not_done_runs_again() {
-    for protocol in PROTOCOLS {
+    for protocol in protocols() {
         after(impatient().await, protocol, async |_, mut worker| {
             worker.signal(Signal::KILL);
             worker.ended().await;

@@ -1,10 +1,10 @@
 //! Workers come and go while tasks run.
 
-use crate::bench::{Bench, PROTOCOLS};
+use crate::bench::{Bench, protocols};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scaling_up_and_down_while_tasks_run_runs_none_twice() {
-    for protocol in PROTOCOLS {
+    for protocol in protocols() {
         let bench = Bench::new("rebalance", 4).await;
         let script = bench.script("sleep 3");
         let mut ids = bench.published(&["1", "--count", "24"]).await;

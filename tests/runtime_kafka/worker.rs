@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use awp::contract::State;
 
-use crate::bench::{Bench, PROTOCOLS};
+use crate::bench::{Bench, protocols};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_task_is_done_once_and_committed() {
-    for protocol in PROTOCOLS {
+    for protocol in protocols() {
         let bench = Bench::new("once", 6).await;
         let script = bench.script("cat >/dev/null");
         let ids = bench.published(&["1", "--count", "60"]).await;
@@ -69,7 +69,7 @@ async fn a_command_gets_the_body_and_what_the_task_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_finishes_the_running_tasks_and_leaves_the_rest() {
-    for protocol in PROTOCOLS {
+    for protocol in protocols() {
         let bench = Bench::new("sigterm", 1).await;
         bench.published(&["--durations", "2", "--count", "5"]).await;
         let mut worker = bench.worker(&["--prefetch", "2", "--group-protocol", protocol, "--simulate"]).await;

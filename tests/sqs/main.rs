@@ -14,6 +14,7 @@ mod outages;
 mod publish;
 #[path = "../support/readings.rs"]
 mod readings;
+#[path = "../support/recorder.rs"]
 mod recorder;
 mod support;
 mod worker;

@@ -18,12 +18,12 @@ const STARTS_LIFE: f64 = 20.0;
 
 #[derive(Debug, Default)]
 pub struct Atlas {
+    /// The cluster's id.
+    pub cluster: Option<String>,
     topics: HashMap<String, Topic>,
     drawn: Option<Timestamp>,
     coordinators: HashMap<String, Result<i32, Code>>,
     starts: HashMap<Place, (i64, Timestamp)>,
-    /// Groups of the classic protocol, as their coordinators say.
-    pub classic: BTreeSet<String>,
 }
 
 impl Atlas {
@@ -38,11 +38,11 @@ impl Atlas {
         let fresh = self.drawn.is_some_and(|drawn| now.since(drawn) < MAP_LIFE);
         if !fresh || topics.iter().any(|topic| !self.topics.contains_key(*topic)) {
             let drawn = cluster.topology(topics.iter().copied().collect()).await?;
+            self.cluster = drawn.cluster;
             self.topics = drawn.topics.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
             self.drawn = Some(now);
             self.starts.retain(|(topic, _), _| topics.contains(topic.as_str()));
             self.coordinators.retain(|group, _| groups.contains(group.as_str()));
-            self.classic.retain(|group| groups.contains(group.as_str()));
         }
         let lost = |group: &&str| !matches!(self.coordinators.get(*group), Some(Ok(_)));
         let lost: Vec<&str> = groups.iter().copied().filter(lost).collect();

@@ -1,8 +1,10 @@
 //! `awp check` for Kafka: connects as the operator does, reads and commits nothing.
 
+use std::collections::BTreeSet;
 use std::time::UNIX_EPOCH;
 
-use super::round::{Ask, Reader};
+use super::depths::Found;
+use super::round::{Ask, Asks, Reader};
 use super::{OffsetReset, Source, errors};
 use crate::brokers::check::{Expected, Step};
 use crate::clock::Clock;
@@ -74,7 +76,7 @@ async fn topics(source: &Source, cluster: &Cluster, expected: &Expected, steps: 
     Ok(())
 }
 
-/// What the operator will see, and whether it may keep the group's position.
+/// What the operator will see, whether it may keep the group's position, and where dead letters go.
 async fn group(source: &Source, steps: &mut Vec<Step>) {
     let (wanted, identity) = (&source.wanted, &source.broker);
     // Only ages count here.
@@ -83,8 +85,13 @@ async fn group(source: &Source, steps: &mut Vec<Step>) {
         Ok(reader) => reader,
         Err(why) => return steps.push(Step::refused("group", &why)),
     };
-    let looks = reader.look(&[Ask { wanted: wanted.clone(), members: true }]).await;
-    match looks.and_then(|mut looks| looks.pop().unwrap_or_else(|| Err(errors::incomplete("", 0)))) {
+    let dead_letters: BTreeSet<String> = source.dead_letter_topic.iter().cloned().collect();
+    let groups = vec![Ask { wanted: wanted.clone(), members: true }];
+    let mut answers = match reader.look(&Asks { groups, due: dead_letters.clone(), dead_letters }).await {
+        Ok(answers) => answers,
+        Err(why) => return steps.push(Step::refused("group", &why)),
+    };
+    match answers.groups.pop().unwrap_or_else(|| Err(errors::incomplete("", 0))) {
         Err(why) => steps.push(Step::refused("group", &why)),
         Ok(looks) => {
             let committed = looks.partitions.values().filter(|look| look.committed.is_some()).count();
@@ -99,5 +106,24 @@ async fn group(source: &Source, steps: &mut Vec<Step>) {
                 Step::passed("group", detail)
             });
         }
+    }
+    steps.push(where_dead_letters_go(&answers.depths));
+}
+
+fn where_dead_letters_go(found: &Found) -> Step {
+    match found.first_key_value() {
+        None => Step::warning(
+            "deadLetter",
+            "Kafka has no dead letters of its own, and the pool names no deadLetter.queue",
+            "name a topic there: `awp worker` does not start without",
+        ),
+        Some((topic, Ok(depth))) => {
+            Step::passed("deadLetter", format!("dead letters go to topic {topic:?}, which holds {depth}"))
+        }
+        // Workers need other permissions than this one.
+        Some((_, Err(why))) if why.reason == "PermissionMissing" => {
+            Step::warning("deadLetter", "how full the topic for dead letters is cannot be seen", why.message.clone())
+        }
+        Some((_, Err(why))) => Step::refused("deadLetter", why),
     }
 }

@@ -8,6 +8,8 @@
 //! | `start` | **pure**: which offsets are committed for a group that has no members |
 //! | `atlas` | what is known of topics, leaders, coordinators and log starts |
 //! | `round` | one look at everything: a request per coordinator and one per leader |
+//! | `depths` | how full dead-letter topics are |
+//! | `leftovers` | whether what seems to wait is anything a consumer gets |
 //! | `nodes` | which brokers fail now, and when they are tried again |
 //! | `watch` | the groups that are watched, and the pools that want to know |
 //! | `poller` | the life of a poller, from first subscription to last |
@@ -20,10 +22,12 @@
 mod atlas;
 mod belief;
 mod check;
+mod depths;
 mod errors;
 mod identity;
 mod keep;
 mod lag;
+mod leftovers;
 mod nodes;
 mod poller;
 mod round;
@@ -44,6 +48,8 @@ use crate::scaling::observation::Unknown;
 pub struct Source {
     pub broker: Identity,
     pub wanted: Wanted,
+    /// Whose depth to show; `None` = the pool names no topic for dead letters.
+    pub dead_letter_topic: Option<String>,
 }
 
 /// What a pool works on.
@@ -79,7 +85,8 @@ impl Source {
         if group.is_empty() || group.len() > LONGEST_GROUP {
             return Err(errors::invalid("the group's name must have 1 to 1000 bytes"));
         }
-        if topics.is_empty() || topics.iter().any(|topic| topic.is_empty() || topic.len() > LONGEST_TOPIC) {
+        let named = topics.iter().chain(&self.dead_letter_topic);
+        if topics.is_empty() || named.into_iter().any(|topic| topic.is_empty() || topic.len() > LONGEST_TOPIC) {
             return Err(errors::invalid("name at least one topic; names of topics have 1 to 249 characters"));
         }
         Ok(())

@@ -7,12 +7,12 @@ use futures::future::join_all;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::belief::Looks;
+use super::belief::{Looks, Lost, Notes};
 use super::identity::Identity;
-use super::round::{Ask, Reader};
+use super::round::{Ask, Asks, Reader};
 use super::start::{self, AGAIN, Start};
 use super::watch::{Watch, Wishes};
-use super::{Wanted, errors};
+use super::{Source, Wanted, errors};
 use crate::brokers::backoff::Backoff;
 use crate::brokers::{BrokerStatus, Gaps, Interest, QueueFacts, Subscription, Trouble};
 use crate::clock::Clock;
@@ -53,8 +53,9 @@ impl Poller {
         Arc::new(Self { address: identity.address(), watch, end })
     }
 
-    pub fn subscribe(self: &Arc<Self>, wanted: Wanted, wake: Arc<Notify>) -> Box<dyn Subscription> {
-        let id = self.watch.subscribe(&wanted, wake);
+    pub fn subscribe(self: &Arc<Self>, source: Source, wake: Arc<Notify>) -> Box<dyn Subscription> {
+        let Source { wanted, dead_letter_topic, .. } = source;
+        let id = self.watch.subscribe(&wanted, dead_letter_topic, wake);
         Box::new(Subscribed { poller: self.clone(), wanted, id })
     }
 
@@ -110,11 +111,13 @@ impl Task {
         if groups.is_empty() {
             return Ok(());
         }
-        let asks: Vec<Ask> =
-            groups.iter().map(|(wanted, wishes)| Ask { wanted: wanted.clone(), members: wishes.by_worker }).collect();
-        let looks = self.reader.look(&asks).await?;
+        let ask = |(wanted, wishes): &(Wanted, Wishes)| Ask { wanted: wanted.clone(), members: wishes.by_worker };
+        let (dead_letters, due) = self.watch.dead_letters();
+        let asks = Asks { groups: groups.iter().map(ask).collect(), dead_letters, due };
+        let answers = self.reader.look(&asks).await?;
+        self.watch.learned(self.reader.cluster_id(), answers.depths);
         // Beside each other: what one group still needs to be asked holds up no other.
-        let taken = groups.iter().zip(looks).map(async |((wanted, wishes), looks)| match looks {
+        let taken = groups.iter().zip(answers.groups).map(async |((wanted, wishes), looks)| match looks {
             Ok(looks) => self.take(wanted, *wishes, looks).await,
             Err(why) => drop(self.watch.update(wanted, |watched| watched.belief.failed(why))),
         });
@@ -151,20 +154,29 @@ impl Task {
             let since = watched.kept_at.map_or(f64::INFINITY, |at| now.since(at));
             let waits = watched.position_gap.is_some() && since < COMMIT_RETRY;
             let new = wishes.new && !watched.replayed;
-            let vanished = watched.belief.misses_commits(looks);
-            (!waits && !vanished).then(|| start::start(wanted, looks, &watched.kept, new, since >= AGAIN))
+            match watched.belief.lost(looks) {
+                _ if waits => (Start::Nothing, Notes::new()),
+                Lost::Nothing => (start::start(wanted, looks, &watched.kept, new, since >= AGAIN), Notes::new()),
+                Lost::Known(offsets, notes) => (Start::Again(offsets), notes),
+                Lost::Unknown => (Start::Nothing, Notes::new()),
+            }
         });
-        let offsets = match due.flatten() {
-            None | Some(Start::Nothing) => return,
-            Some(Start::Refused) => {
+        let Some((due, notes)) = due else { return };
+        let offsets = match due {
+            Start::Nothing => return,
+            Start::Refused => {
                 self.watch.update_quietly(wanted, |watched| watched.refused = true);
                 return;
             }
-            Some(Start::At(offsets)) => Ok(offsets),
-            Some(Start::From(time)) => self.reader.offsets_for(looks, time).await,
+            Start::Again(offsets) => {
+                tracing::warn!(group = wanted.group, "its commits are gone, committing where it stood");
+                Ok(offsets)
+            }
+            Start::At(offsets) => Ok(offsets),
+            Start::From(time) => self.reader.offsets_for(looks, time).await,
         };
         let done = match offsets {
-            Ok(offsets) => self.reader.commit(&wanted.group, &offsets).await.map(|()| offsets),
+            Ok(offsets) => self.reader.commit(&wanted.group, &offsets, &notes).await.map(|()| offsets),
             Err(error) => Err(error),
         };
         self.watch.update_quietly(wanted, |watched| {
@@ -203,7 +215,7 @@ struct Subscribed {
 
 impl Subscription for Subscribed {
     fn latest(&self) -> Option<QueueReading> {
-        self.poller.watch.reading(&self.wanted)
+        self.poller.watch.reading(&self.wanted, self.id)
     }
 
     fn facts(&self) -> Option<QueueFacts> {
@@ -211,7 +223,7 @@ impl Subscription for Subscribed {
     }
 
     fn gaps(&self) -> Gaps {
-        self.poller.watch.gaps(&self.wanted)
+        self.poller.watch.gaps(&self.wanted, self.id)
     }
 
     fn set_interest(&self, interest: Interest) {

@@ -8,14 +8,16 @@ use futures::future::join_all;
 
 use super::atlas::Atlas;
 use super::belief::{Looks, Place};
+use super::depths::{self, Found};
 use super::errors;
 use super::identity::Identity;
+use super::keep::NOTE;
 use super::lag::Look;
 use super::nodes::Nodes;
 use super::{Isolation, Wanted};
 use crate::clock::Clock;
 use crate::kafka::message::{
-    Batch, DescribeClassic, DescribeConsumer, EARLIEST, Fetch, FetchCommits, Group, GroupCommits, LATEST, ListOffsets,
+    DescribeClassic, DescribeConsumer, EARLIEST, FetchCommits, Group, GroupCommits, LATEST, ListOffsets,
 };
 use crate::kafka::{Cluster, Code, Error, Partitions};
 use crate::scaling::observation::Unknown;
@@ -27,7 +29,7 @@ pub struct Reader {
     pub(super) cluster: Arc<Cluster>,
     identity: Identity,
     pub(super) atlas: Atlas,
-    nodes: Nodes,
+    pub(super) nodes: Nodes,
     clock: Clock,
 }
 
@@ -39,11 +41,29 @@ pub struct Ask {
     pub members: bool,
 }
 
+/// What one round is to find out.
+#[derive(Clone, Debug, Default)]
+pub struct Asks {
+    pub groups: Vec<Ask>,
+    /// Topics for dead letters, all that are named.
+    pub dead_letters: BTreeSet<String>,
+    /// Those of them to be looked at now.
+    pub due: BTreeSet<String>,
+}
+
+/// What it found.
+#[derive(Debug)]
+pub struct Answers {
+    /// In the order of the groups asked for.
+    pub groups: Vec<Result<Looks, Unknown>>,
+    pub depths: Found,
+}
+
 type Commits = HashMap<String, Result<GroupCommits, Code>>;
 /// What to ask each node, by isolation: partitions and the times to ask for.
 type Wants = HashMap<i32, BTreeMap<Isolation, BTreeSet<(Place, i64)>>>;
 /// What leaders said of partitions, by isolation and time asked for.
-type Offsets = HashMap<(Isolation, i64, Place), Result<Option<i64>, Code>>;
+pub(super) type Offsets = HashMap<(Isolation, i64, Place), Result<Option<i64>, Code>>;
 
 impl Reader {
     pub fn new(identity: &Identity, clock: Clock, jitter: fn() -> f64) -> Result<Self, Unknown> {
@@ -52,15 +72,16 @@ impl Reader {
         Ok(Self { cluster, identity: identity.clone(), atlas: Atlas::default(), nodes, clock })
     }
 
-    /// Looks at all of `asks`; the answer has their order. An error is one of the cluster's.
-    pub async fn look(&mut self, asks: &[Ask]) -> Result<Vec<Result<Looks, Unknown>>, Unknown> {
-        let at = self.clock.now();
+    /// Looks at all of `asked`. An error is one of the cluster's.
+    pub async fn look(&mut self, asked: &Asks) -> Result<Answers, Unknown> {
+        let (asks, at) = (&asked.groups, self.clock.now());
         self.nodes.probe(&self.cluster);
         let groups: BTreeSet<&str> = asks.iter().map(|ask| ask.wanted.group.as_str()).collect();
-        let topics: BTreeSet<&str> = asks.iter().flat_map(|ask| ask.wanted.topics.iter().map(String::as_str)).collect();
+        let topics = asks.iter().flat_map(|ask| &ask.wanted.topics).chain(&asked.dead_letters);
+        let topics: BTreeSet<&str> = topics.map(String::as_str).collect();
         self.atlas.refresh(&self.cluster, &groups, &topics, at).await.map_err(|error| self.cluster_failed(&error))?;
         self.pass_over_nodes_in_trouble(&groups, &topics);
-        let wants = self.wants(asks, at);
+        let wants = self.wants(asked, at);
         let (groups, offsets) = tokio::join!(self.read_groups(asks), self.read_offsets(&wants));
         let (commits, members, failed) = groups;
         let (offsets, more) = offsets;
@@ -75,7 +96,9 @@ impl Reader {
                 Err(_) => self.atlas.forget_leaders(),
             }
         }
-        Ok(asks.iter().map(|ask| self.looks(ask, &commits, &members, &offsets, at)).collect())
+        let depths = self.depths(&asked.due, &offsets, at);
+        let groups = asks.iter().map(|ask| self.looks(ask, &commits, &members, &offsets, at)).collect();
+        Ok(Answers { groups, depths })
     }
 
     /// What a failing node led or coordinated is somebody else's soon: it is asked for again next time.
@@ -89,18 +112,20 @@ impl Reader {
     }
 
     /// Node to isolation and partitions with times.
-    fn wants(&self, asks: &[Ask], at: Timestamp) -> Wants {
+    fn wants(&self, asked: &Asks, at: Timestamp) -> Wants {
+        let of_groups = asked.groups.iter().flat_map(|Ask { wanted, .. }| {
+            let isolation = wanted.isolation;
+            wanted.topics.iter().map(move |topic| (isolation, topic))
+        });
         let mut wants = Wants::new();
-        for wanted in asks.iter().map(|ask| &ask.wanted) {
-            for topic in &wanted.topics {
-                for (partition, leader) in self.atlas.leaders(topic) {
-                    let place = (topic.clone(), partition);
-                    let of_leader = wants.entry(leader).or_default().entry(wanted.isolation).or_default();
-                    if self.atlas.start(&place, at).is_none() {
-                        of_leader.insert((place.clone(), EARLIEST));
-                    }
-                    of_leader.insert((place, LATEST));
+        for (isolation, topic) in of_groups.chain(asked.due.iter().map(|topic| (depths::ISOLATION, topic))) {
+            for (partition, leader) in self.atlas.leaders(topic) {
+                let place = (topic.clone(), partition);
+                let of_leader = wants.entry(leader).or_default().entry(isolation).or_default();
+                if self.atlas.start(&place, at).is_none() {
+                    of_leader.insert((place.clone(), EARLIEST));
                 }
+                of_leader.insert((place, LATEST));
             }
         }
         wants.remove(&-1);
@@ -136,7 +161,7 @@ impl Reader {
         (offsets, failed)
     }
 
-    async fn list(
+    pub(super) async fn list(
         &self,
         node: i32,
         isolation: Isolation,
@@ -207,7 +232,7 @@ impl Reader {
     }
 
     /// The new protocol is asked first, where the broker has it: the classic answer to a group of the
-    /// new one is that there is none.
+    /// new one is that there is none. Brokers of 3.7 to 3.9 know the request and, as they come, not the protocol.
     async fn describe(
         &self,
         node: i32,
@@ -222,9 +247,8 @@ impl Reader {
             Ok(_) => connection.call(&DescribeConsumer { groups: all.clone() }).await?,
             Err(_) => HashMap::new(),
         };
-        let of_new_protocol =
-            |group: &&str| found.get(*group).is_some_and(|it| !matches!(it, Err(Code::GROUP_ID_NOT_FOUND)));
-        let classic: Vec<&str> = all.into_iter().filter(|group| !of_new_protocol(group)).collect();
+        let is_missing = |it: &_| matches!(it, Err(Code::GROUP_ID_NOT_FOUND | Code::UNSUPPORTED_VERSION));
+        let classic: Vec<&str> = all.into_iter().filter(|group| found.get(*group).is_none_or(is_missing)).collect();
         if !classic.is_empty() {
             found.extend(connection.call(&DescribeClassic { groups: classic }).await?);
         }
@@ -246,13 +270,17 @@ impl Reader {
             Some(Err(code)) => return Err(self.group_failed(*code, wanted)),
             None => None,
         };
-        let mut looks = Looks { at, partitions: BTreeMap::new(), topics: BTreeMap::new(), group: None };
+        let mut looks = Looks { at, ..Looks::default() };
         for name in &wanted.topics {
             let topic = self.atlas.topic(name).map_err(|code| errors::topic(code, name, &self.identity))?;
             looks.topics.insert(name.clone(), topic.id);
             for (partition, leader) in self.atlas.leaders(name) {
                 let place = (name.clone(), partition);
                 let look = self.look_at(wanted, &place, leader, commits, offsets, at)?;
+                let committed = commits.and_then(|commits| commits.get(&place)?.as_ref().ok()?.as_ref());
+                if let Some(committed) = committed.filter(|it| !it.metadata.is_empty() && it.metadata != NOTE) {
+                    looks.notes.insert(place.clone(), committed.metadata.clone());
+                }
                 looks.partitions.insert(place, look);
             }
         }
@@ -314,65 +342,14 @@ impl Reader {
         errors::failed(error, &self.identity.address(), &self.identity)
     }
 
-    /// Whether a consumer would be given a record of what these partitions seem to have. What cannot be
-    /// found out is left out.
-    pub async fn examine(&self, isolation: Isolation, suspects: &[(Place, Look)]) -> Vec<(Place, Look, bool)> {
-        let mut of_leader: HashMap<i32, Vec<(Place, Look)>> = HashMap::new();
-        for (place, look) in suspects {
-            let leader = self.atlas.leaders(&place.0).get(&place.1).copied().unwrap_or(-1);
-            if leader >= 0 && self.nodes.trouble(leader).is_none() {
-                of_leader.entry(leader).or_default().push((place.clone(), *look));
-            }
-        }
-        let requests = of_leader.iter().map(async |(leader, suspects)| {
-            let from = suspects.iter().map(|(place, look)| (place.clone(), begin(*look)));
-            let answer = self.cluster.ask(*leader, &Fetch { isolation, topics: by_topic(from) }).await;
-            let answers = answer.unwrap_or_default().into_iter();
-            let found: HashMap<Place, Vec<Batch>> =
-                answers.filter_map(|(topic, (partition, batches))| Some(((topic, partition), batches.ok()?))).collect();
-            let of = |(place, look): &(Place, Look)| Some((place.clone(), *look, visible(found.get(place)?, *look)?));
-            suspects.iter().filter_map(of).collect::<Vec<_>>()
-        });
-        join_all(requests).await.into_iter().flatten().collect()
-    }
-
-    /// The offsets of a time, for a group that begins there; the end where nothing is as new.
-    pub async fn offsets_for(&self, looks: &Looks, time: i64) -> Result<BTreeMap<Place, i64>, Error> {
-        let mut offsets = BTreeMap::new();
-        let mut of_leader: HashMap<i32, Vec<Place>> = HashMap::new();
-        for place in looks.partitions.keys() {
-            let leader = self.atlas.leaders(&place.0).get(&place.1).copied();
-            let leader = leader.filter(|it| *it >= 0).ok_or(Error::Refused(Code::LEADER_NOT_AVAILABLE))?;
-            of_leader.entry(leader).or_default().push(place.clone());
-        }
-        for (leader, places) in of_leader {
-            let times = places.into_iter().map(|place| (place, time));
-            for (place, offset) in self.list(leader, Isolation::ReadUncommitted, times).await? {
-                let offset = offset.map_err(Error::Refused)?;
-                let end = looks.partitions.get(&place).map_or(0, |look| look.end);
-                offsets.insert(place, offset.unwrap_or(end));
-            }
-        }
-        Ok(offsets)
+    /// Which cluster it is, once that was told.
+    pub fn cluster_id(&self) -> Option<&str> {
+        self.atlas.cluster.as_deref()
     }
 
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
-}
-
-/// Where a consumer that has committed goes on.
-fn begin(look: Look) -> i64 {
-    look.committed.unwrap_or(look.start).max(look.start)
-}
-
-/// `None` = the batches do not tell: they do not reach the end, or are in a format that is not read.
-fn visible(batches: &[Batch], look: Look) -> Option<bool> {
-    let mine = || batches.iter().filter(|batch| batch.last >= begin(look));
-    if mine().any(|batch| batch.visible) {
-        return Some(true);
-    }
-    mine().next_back().filter(|last| last.last + 1 >= look.end).map(|_| false)
 }
 
 pub(super) fn by_topic<T>(places: impl Iterator<Item = (Place, T)>) -> BTreeMap<String, Vec<(i32, T)>> {

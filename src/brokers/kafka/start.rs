@@ -22,6 +22,8 @@ pub enum Start {
     Nothing,
     /// These offsets.
     At(BTreeMap<Place, i64>),
+    /// These, which were committed a moment ago and are gone.
+    Again(BTreeMap<Place, i64>),
     /// Those for the time that the pool names, which the leaders know.
     From(i64),
     /// The pool names a time, but the group has begun.
@@ -65,7 +67,6 @@ mod tests {
     use super::*;
     use crate::brokers::kafka::lag::Look;
     use crate::kafka::message::Isolation;
-    use crate::scaling::time::Timestamp;
 
     fn place(partition: i32) -> Place {
         ("tasks".to_owned(), partition)
@@ -85,12 +86,7 @@ mod tests {
     /// Partitions that keep 2 to 10, with these commits.
     fn looks(committed: &[Option<i64>]) -> Looks {
         let look = |committed: &Option<i64>| Look { start: 2, end: 10, committed: *committed };
-        Looks {
-            at: Timestamp(0.0),
-            partitions: (0..).map(place).zip(committed.iter().map(look)).collect(),
-            topics: BTreeMap::new(),
-            group: None,
-        }
+        Looks { partitions: (0..).map(place).zip(committed.iter().map(look)).collect(), ..Looks::default() }
     }
 
     fn at(offsets: &[i64]) -> Start {

@@ -1,11 +1,12 @@
 //! What the task and the subscriptions of one cluster share: the watched groups and what is wanted.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::belief::Belief;
+use super::depths::{Depths, Found};
 use super::start::Kept;
 use super::{Wanted, errors};
 use crate::brokers::{Gaps, Interest, QueueFacts};
@@ -27,6 +28,9 @@ struct Table {
     next_id: u64,
     /// Why the cluster cannot be read at all.
     broken: Option<Unknown>,
+    depths: Depths,
+    /// The cluster's id.
+    cluster: Option<String>,
 }
 
 #[derive(Debug)]
@@ -49,9 +53,15 @@ struct Subscriber {
     wake: Arc<Notify>,
     /// `None` until the pool has said.
     interest: Option<Interest>,
+    dead_letter_topic: Option<String>,
     /// What it was last woken for.
-    said: (Option<QueueReading>, Option<Unknown>),
+    said: Option<(OfGroup, OfDeadLetters)>,
 }
+
+/// Its reading, and why its position cannot be kept.
+type OfGroup = (Option<QueueReading>, Option<Unknown>);
+/// Their number, and the reason why it cannot be had.
+type OfDeadLetters = (Option<u64>, Option<&'static str>);
 
 /// What the pools on one group want together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +81,7 @@ impl Watch {
         Self { clock, news: Notify::new(), table: Mutex::default() }
     }
 
-    pub fn subscribe(&self, wanted: &Wanted, wake: Arc<Notify>) -> u64 {
+    pub fn subscribe(&self, wanted: &Wanted, dead_letter_topic: Option<String>, wake: Arc<Notify>) -> u64 {
         let mut table = self.lock();
         table.next_id += 1;
         let id = table.next_id;
@@ -83,7 +93,7 @@ impl Watch {
             }
             watched
         });
-        watched.subscribers.insert(id, Subscriber { wake, interest: None, said: (None, None) });
+        watched.subscribers.insert(id, Subscriber { wake, interest: None, dead_letter_topic, said: None });
         drop(table);
         self.news.notify_one();
         id
@@ -109,26 +119,53 @@ impl Watch {
         }
     }
 
-    pub fn reading(&self, wanted: &Wanted) -> Option<QueueReading> {
-        let table = self.lock();
+    pub fn reading(&self, wanted: &Wanted, id: u64) -> Option<QueueReading> {
+        let (table, now) = (self.lock(), self.clock.now());
         let watched = table.groups.get(wanted)?;
-        watched.refusal(wanted).or_else(|| watched.belief.reading(self.clock.now()))
+        let mut reading = watched.refusal(wanted).or_else(|| watched.belief.reading(now));
+        if let Some(QueueReading::Known(counts)) = &mut reading {
+            let topic = watched.dead_letter_topic(id);
+            counts.dead_letters = topic.and_then(|topic| table.depths.of(topic, now));
+        }
+        reading
     }
 
     pub fn facts(&self, wanted: &Wanted) -> Option<QueueFacts> {
-        self.lock()
-            .groups
-            .get(wanted)?
-            .belief
-            .last()
-            .map(|_| QueueFacts { queue_type: Some("consumer group".to_owned()), ..QueueFacts::default() })
+        let table = self.lock();
+        table.groups.get(wanted)?.belief.last()?;
+        Some(QueueFacts {
+            queue_type: Some("consumer group".to_owned()),
+            cluster: table.cluster.clone(),
+            ..QueueFacts::default()
+        })
     }
 
-    pub fn gaps(&self, wanted: &Wanted) -> Gaps {
+    pub fn gaps(&self, wanted: &Wanted, id: u64) -> Gaps {
         let table = self.lock();
         let Some(watched) = table.groups.get(wanted) else { return Gaps::default() };
         let failure = watched.belief.failure().cloned();
-        Gaps { ready: failure.or_else(|| watched.position_gap.clone()), ..Gaps::default() }
+        let depth = watched.dead_letter_topic(id).and_then(|topic| table.depths.failure(topic));
+        Gaps { ready: failure.or_else(|| watched.position_gap.clone()), facts: depth.cloned(), ..Gaps::default() }
+    }
+
+    /// The topics for dead letters that pools name, and those to be looked at now.
+    pub fn dead_letters(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+        let mut table = self.lock();
+        let pools = table.groups.values().flat_map(|watched| watched.subscribers.values());
+        let topics: BTreeSet<String> = pools.filter_map(|pool| pool.dead_letter_topic.clone()).collect();
+        let due = table.depths.due(&topics, self.clock.now());
+        (topics, due)
+    }
+
+    /// What a round found out besides the groups; whom it concerns is woken with what it says of its group.
+    pub fn learned(&self, cluster: Option<&str>, found: Found) {
+        let mut table = self.lock();
+        table.depths.looked(found, self.clock.now());
+        if table.cluster.as_deref() != cluster {
+            table.cluster = cluster.map(str::to_owned);
+            let subscribers = table.groups.values_mut().flat_map(|watched| watched.subscribers.values_mut());
+            subscribers.for_each(|subscriber| subscriber.said = None);
+        }
     }
 
     /// The groups, and what is wanted of each.
@@ -139,10 +176,10 @@ impl Watch {
     /// Changes what is believed of one group and wakes whom it concerns.
     pub fn update<T>(&self, wanted: &Wanted, change: impl FnOnce(&mut Watched) -> T) -> Option<T> {
         let now = self.clock.now();
-        let mut table = self.lock();
-        let watched = table.groups.get_mut(wanted)?;
+        let Table { groups, depths, .. } = &mut *self.lock();
+        let watched = groups.get_mut(wanted)?;
         let changed = change(watched);
-        watched.settle(wanted, now);
+        watched.settle(wanted, depths, now);
         Some(changed)
     }
 
@@ -154,12 +191,12 @@ impl Watch {
     /// The cluster answers (`None`), or does not and why.
     pub fn set_broken(&self, broken: Option<&Unknown>) {
         let now = self.clock.now();
-        let mut table = self.lock();
-        table.broken = broken.cloned();
+        let Table { groups, depths, broken: known, .. } = &mut *self.lock();
+        *known = broken.cloned();
         let Some(why) = broken else { return };
-        for (wanted, watched) in &mut table.groups {
+        for (wanted, watched) in groups {
             watched.belief.failed(why.clone());
-            watched.settle(wanted, now);
+            watched.settle(wanted, depths, now);
         }
     }
 
@@ -202,11 +239,18 @@ impl Watched {
         self.refused.then(|| QueueReading::Unknown(errors::start_refused(&wanted.group)))
     }
 
-    fn settle(&mut self, wanted: &Wanted, now: Timestamp) {
-        let outline = (self.refusal(wanted).or_else(|| self.belief.outline(now)), self.position_gap.clone());
+    fn dead_letter_topic(&self, id: u64) -> Option<&str> {
+        self.subscribers.get(&id)?.dead_letter_topic.as_deref()
+    }
+
+    fn settle(&mut self, wanted: &Wanted, depths: &Depths, now: Timestamp) {
+        let of_group = (self.refusal(wanted).or_else(|| self.belief.outline(now)), self.position_gap.clone());
         for subscriber in self.subscribers.values_mut() {
-            if subscriber.said != outline {
-                subscriber.said.clone_from(&outline);
+            let topic = subscriber.dead_letter_topic.as_deref();
+            let failure = topic.and_then(|topic| depths.failure(topic)).map(|why| why.reason);
+            let of_dead_letters = (topic.and_then(|topic| depths.of(topic, now)), failure);
+            if subscriber.said.as_ref().is_none_or(|said| said.0 != of_group || said.1 != of_dead_letters) {
+                subscriber.said = Some((of_group.clone(), of_dead_letters));
                 subscriber.wake.notify_one();
             }
         }

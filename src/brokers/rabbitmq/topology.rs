@@ -43,7 +43,7 @@ impl Topology {
                     Some(dead_letter::target(&queue.name, &settings, exchange))
                 }
             };
-            facts.insert(queue.name.clone(), QueueFacts { dead_letter, queue_type: queue.kind.clone() });
+            facts.insert(queue.name.clone(), QueueFacts { dead_letter, queue_type: queue.kind.clone(), cluster: None });
         }
         Ok(facts)
     }

@@ -207,7 +207,7 @@ mod tests {
             routing_key: String::new(),
             queue: Some("found".to_owned()),
         };
-        watched.facts = Some(QueueFacts { dead_letter: Some(target), queue_type: None });
+        watched.facts = Some(QueueFacts { dead_letter: Some(target), ..QueueFacts::default() });
         let counted = |count| Counted { count, at: NOW };
         let depths = Depths::from([("found".to_owned(), counted(5)), ("mine".to_owned(), counted(7))]);
         let depth = |id, now| match watched.reading(id, &depths, now) {

@@ -80,6 +80,7 @@ pub fn facts(url: &str, attributes: &Attributes) -> QueueFacts {
     QueueFacts {
         dead_letter: redrive(url, attributes).map(|redrive| DeadLetterTarget::Queue(redrive.queue)),
         queue_type: Some(if aws::is_fifo(url) { "fifo" } else { "standard" }.to_owned()),
+        cluster: None,
     }
 }
 

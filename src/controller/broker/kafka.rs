@@ -1,8 +1,8 @@
 //! Apache Kafka, from a pool's section to what reads it and what workers are told.
 
-use super::{Environment, Reading, Remedies};
+use super::{Environment, QueueKey, Reading, Remedies};
 use crate::api::names::env;
-use crate::api::parsed::Kafka;
+use crate::api::parsed::{Kafka, Pool};
 use crate::api::spec::{self, Isolation, Mechanism, OffsetReset};
 use crate::brokers::{Source, kafka};
 use crate::controller::secrets::Secrets;
@@ -18,7 +18,7 @@ pub fn secrets(kafka: &Kafka) -> Vec<&String> {
     kafka.login().map(|login| &login.secret).into_iter().chain(&kafka.tls_secret).collect()
 }
 
-pub fn reading(kafka: &Kafka, secrets: Secrets<'_>) -> Result<Reading, Refusal> {
+pub fn reading(kafka: &Kafka, pool: &Pool, secrets: Secrets<'_>) -> Result<Reading, Refusal> {
     let login = match &kafka.sasl {
         None => None,
         Some((mechanism, login)) => {
@@ -57,6 +57,7 @@ pub fn reading(kafka: &Kafka, secrets: Secrets<'_>) -> Result<Reading, Refusal> 
                 start_from: kafka.start_from,
                 keeps_position: true,
             },
+            dead_letter_topic: pool.dead_letter_queue.clone(),
         }),
     })
 }
@@ -84,9 +85,10 @@ fn sasl(mechanism: Mechanism) -> kafka::Mechanism {
     }
 }
 
-/// Groups are told apart by the cluster's first address: nothing else is known without asking.
-pub fn queue_key(kafka: &spec::Kafka) -> Option<String> {
+/// A group on its topics. Which cluster it is on shows when it is asked; until then its addresses tell.
+pub fn queue_key(kafka: &spec::Kafka) -> QueueKey {
     let mut topics = kafka.topics.clone();
     topics.sort();
-    Some(format!("{}\n{}\n{}", kafka.bootstrap_servers.first()?.to_lowercase(), kafka.group, topics.join(",")))
+    let addresses = kafka.bootstrap_servers.iter().map(|address| address.to_lowercase()).collect();
+    QueueKey { queue: format!("{}\n{}", kafka.group, topics.join(",")), addresses }
 }

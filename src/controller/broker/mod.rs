@@ -75,14 +75,23 @@ pub fn reading(pool: &Pool, asker: &Asker<'_>) -> Result<Reading, Refusal> {
     match &pool.broker {
         Broker::RabbitMq(rabbitmq) => rabbitmq::reading(rabbitmq, pool, asker.secrets),
         Broker::Sqs(sqs) => sqs::reading(sqs, pool, asker),
-        Broker::Kafka(kafka) => kafka::reading(kafka, asker.secrets),
+        Broker::Kafka(kafka) => kafka::reading(kafka, pool, asker.secrets),
     }
 }
 
-/// One text per queue, the same for all pools that take from it; `None` where the section names none.
-pub fn queue_key(broker: &spec::Broker) -> Option<String> {
+/// What a pool takes from, for telling who shares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueKey {
+    /// The queue on its broker, in one text that is the same for all pools that take from it.
+    pub queue: String,
+    /// Of the broker; any of them leads to it.
+    pub addresses: BTreeSet<String>,
+}
+
+/// `None` where the section names no queue.
+pub fn queue_key(broker: &spec::Broker) -> Option<QueueKey> {
     let sqs = || broker.sqs.as_deref().map(sqs::queue_key);
-    let kafka = || broker.kafka.as_deref().and_then(kafka::queue_key);
+    let kafka = || broker.kafka.as_deref().map(kafka::queue_key);
     broker.rabbitmq.as_deref().and_then(rabbitmq::queue_key).or_else(sqs).or_else(kafka)
 }
 

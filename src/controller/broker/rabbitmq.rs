@@ -1,6 +1,6 @@
 //! RabbitMQ, from a pool's section to what reads it and what workers are told.
 
-use super::{Environment, Reading, Remedies};
+use super::{Environment, QueueKey, Reading, Remedies};
 use crate::api::names::{env, reasons};
 use crate::api::parsed::{Declare, Pool, RabbitMq};
 use crate::api::spec;
@@ -78,8 +78,9 @@ fn wish(declare: &Declare, task_timeout: f64) -> rabbitmq::Declare {
 }
 
 /// Hosts do not care for case.
-pub fn queue_key(rabbitmq: &spec::RabbitMq) -> Option<String> {
-    Some(format!("{}\n{}", rabbitmq.uri.trim_end_matches('/').to_lowercase(), rabbitmq.queues.first()?))
+pub fn queue_key(rabbitmq: &spec::RabbitMq) -> Option<QueueKey> {
+    let address = rabbitmq.uri.trim_end_matches('/').to_lowercase();
+    Some(QueueKey { queue: rabbitmq.queues.first()?.clone(), addresses: [address].into() })
 }
 
 /// Through the default exchange, which routes by the name of a queue.

@@ -1,6 +1,6 @@
 //! Amazon SQS, from a pool's section to what reads it and what workers are told.
 
-use super::{Asker, Environment, Reading, Remedies};
+use super::{Asker, Environment, QueueKey, Reading, Remedies};
 use crate::api::names::{env, reasons, secret_keys};
 use crate::api::parsed::{Access, AwsKeys, Pool, Sqs};
 use crate::api::spec;
@@ -75,12 +75,11 @@ fn allowed(asker: &Asker<'_>) -> Result<(), Refusal> {
 }
 
 /// Queues are told apart by their URLs; hosts do not care for case, names do.
-pub fn queue_key(sqs: &spec::Sqs) -> String {
+pub fn queue_key(sqs: &spec::Sqs) -> QueueKey {
     let url = sqs.queue_url.trim_end_matches('/');
-    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('/')?))) {
-        Some((scheme, (host, path))) => format!("{}://{}/{path}", scheme.to_lowercase(), host.to_lowercase()),
-        None => url.to_owned(),
-    }
+    let parts = url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('/')?)));
+    let (host, path) = parts.map_or(("", url), |(_, (host, path))| (host, path));
+    QueueKey { queue: path.to_owned(), addresses: [host.to_lowercase()].into() }
 }
 
 pub fn worker_credentials(keys: &AwsKeys) -> SecretKeys {

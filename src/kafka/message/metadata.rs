@@ -15,6 +15,8 @@ pub type TopicId = [u8; 16];
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Topology {
+    /// The cluster's id, the same whatever address it was asked by.
+    pub cluster: Option<String>,
     pub nodes: Vec<Node>,
     pub topics: Vec<Topic>,
 }
@@ -72,7 +74,7 @@ impl Request for Metadata<'_> {
             from.end()?;
             Ok(node)
         })?;
-        from.optional_string()?;
+        let cluster = from.optional_string()?;
         from.i32()?;
         let topics = from.array(|from| {
             let error = Code(from.i16()?).check();
@@ -84,7 +86,7 @@ impl Request for Metadata<'_> {
             from.end()?;
             Ok(Topic { name, id, error, partitions })
         })?;
-        Ok(Topology { nodes, topics })
+        Ok(Topology { cluster, nodes, topics })
     }
 }
 

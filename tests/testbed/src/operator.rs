@@ -1,6 +1,7 @@
 //! The operator as the chart would run it: its ServiceAccount, its Roles, nothing more. A missing permission fails
 //! whatever uses this.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,6 +30,10 @@ pub struct Options {
     pub crd: bool,
     /// `IP:PORT` of its admin server; `None` = loopback, at a free port.
     pub admin: Option<SocketAddr>,
+    /// More arguments of `awp run`.
+    pub args: Vec<String>,
+    /// More of its environment.
+    pub env: BTreeMap<String, String>,
 }
 
 impl Options {
@@ -40,6 +45,8 @@ impl Options {
             log: "info,awp=debug".into(),
             crd: true,
             admin: None,
+            args: Vec::new(),
+            env: BTreeMap::new(),
         }
     }
 }
@@ -72,6 +79,8 @@ impl Operator {
         let spec = Spec::new("operator", &options.binary)
             .args(["run", "--log-filter", &options.log, "--log-format", "json"])
             .args(["--namespace", &options.namespace, "--admin", &admin.to_string()])
+            .args(&options.args)
+            .envs(&options.env)
             .envs([("KUBECONFIG", kubeconfig)]);
         let mut server = Server::start(&spec, &scratch)?;
         ready(&mut server, admin).await?;

@@ -21,6 +21,9 @@ use crate::scaling::time::Timestamp;
 /// Topic and partition.
 pub type Place = (String, i32);
 
+/// Text beside commits, where there is some.
+pub type Notes = BTreeMap<Place, String>;
+
 /// Seconds that the last good look outlives a failure that passes by itself; its age is seen all the
 /// while. Coordinators and leaders move within a second or two.
 const OUTAGE_GRACE: f64 = 10.0;
@@ -29,13 +32,18 @@ const OUTAGE_GRACE: f64 = 10.0;
 /// are there take tasks and commit; where there are none, it is looked at before they are woken.
 const SUSPICIOUS: f64 = 5.0;
 
+/// Seconds after which it is no longer sure that a group stood where it was last seen.
+const STOOD: f64 = 60.0;
+
 /// One look at all partitions of a group.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Looks {
     /// When it was begun.
     pub at: Timestamp,
     pub partitions: BTreeMap<Place, Look>,
     pub topics: BTreeMap<String, TopicId>,
+    /// What workers wrote beside their commits.
+    pub notes: Notes,
     /// Its members, where they were asked for and told.
     pub group: Option<Group>,
 }
@@ -47,7 +55,7 @@ pub struct Belief {
     last: Option<Looks>,
     failure: Option<Unknown>,
     /// What was committed, as long as it was.
-    had: HashMap<Place, i64>,
+    had: Had,
     /// Commits that were beyond the end at the last look.
     beyond: HashMap<Place, i64>,
     /// Since when a partition stands as it does.
@@ -58,13 +66,30 @@ pub struct Belief {
     vanished: bool,
 }
 
+#[derive(Clone, Debug, Default)]
+struct Had {
+    at: Timestamp,
+    offsets: HashMap<Place, i64>,
+    notes: Notes,
+}
+
+/// Commits that were there and are gone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lost {
+    Nothing,
+    /// The group stood there a moment ago.
+    Known(BTreeMap<Place, i64>, Notes),
+    /// It is not sure where it stood.
+    Unknown,
+}
+
 impl Belief {
     pub fn new(wanted: Wanted) -> Self {
         Self {
             wanted,
             last: None,
             failure: None,
-            had: HashMap::new(),
+            had: Had::default(),
             beyond: HashMap::new(),
             standing: HashMap::new(),
             examined: HashMap::new(),
@@ -76,10 +101,13 @@ impl Belief {
     pub fn looked(&mut self, looks: Looks) {
         self.failure = None;
         self.forget_topics_made_anew(&looks);
-        self.vanished = self.misses_commits(&looks);
+        // Where the group goes on is not for us to say, unless it was put right before.
+        let vanished = self.missing(&looks).next().is_some();
+        self.vanished = vanished;
         if !self.vanished {
-            self.had =
-                looks.partitions.iter().filter_map(|(place, look)| Some((place.clone(), look.committed?))).collect();
+            let committed = |(place, look): (&Place, &Look)| Some((place.clone(), look.committed?));
+            let offsets = looks.partitions.iter().filter_map(committed).collect();
+            self.had = Had { at: looks.at, offsets, notes: looks.notes.clone() };
         }
         let standing = std::mem::take(&mut self.standing);
         let mut beyond = HashMap::new();
@@ -115,12 +143,28 @@ impl Belief {
         self.last.as_ref()
     }
 
-    /// Commits are gone that were there: where the group goes on is not for us to say.
-    pub fn misses_commits(&self, looks: &Looks) -> bool {
-        let missing = |(place, look): (&Place, &Look)| {
-            look.committed.is_none() && self.had.contains_key(place) && !self.is_made_anew(&place.0, looks)
-        };
-        looks.partitions.iter().any(missing)
+    /// What was committed and is gone: Kafka forgets commits of the classic group protocol so long after the group was
+    /// left, however often they are renewed in the meantime.
+    pub fn lost(&self, looks: &Looks) -> Lost {
+        let (mut offsets, mut sure) = (BTreeMap::new(), looks.at.since(self.had.at) <= STOOD);
+        for (place, look) in self.missing(looks) {
+            let Some(&offset) = self.had.offsets.get(place) else { continue };
+            // Before brokers gave topics an id, one that was made anew looks the same.
+            sure &= offset <= look.end && looks.topics.get(&place.0).is_some_and(|id| *id != TopicId::default());
+            offsets.insert(place.clone(), offset);
+        }
+        if offsets.is_empty() {
+            return Lost::Nothing;
+        }
+        let notes = self.had.notes.iter().filter(|(place, _)| offsets.contains_key(*place));
+        let notes = notes.map(|(place, note)| (place.clone(), note.clone())).collect();
+        if sure { Lost::Known(offsets, notes) } else { Lost::Unknown }
+    }
+
+    fn missing<'a>(&'a self, looks: &'a Looks) -> impl Iterator<Item = (&'a Place, &'a Look)> {
+        looks.partitions.iter().filter(|(place, look)| {
+            look.committed.is_none() && self.had.offsets.contains_key(*place) && !self.is_made_anew(&place.0, looks)
+        })
     }
 
     /// Partitions to look into before `looks` are believed: something seems to wait, and either nobody
@@ -223,7 +267,8 @@ impl Belief {
     /// A topic of another id has nothing to do with what was committed for the old one.
     fn forget_topics_made_anew(&mut self, looks: &Looks) {
         let anew: Vec<String> = looks.topics.keys().filter(|topic| self.is_made_anew(topic, looks)).cloned().collect();
-        self.had.retain(|(topic, _), _| !anew.contains(topic));
+        self.had.offsets.retain(|(topic, _), _| !anew.contains(topic));
+        self.had.notes.retain(|(topic, _), _| !anew.contains(topic));
     }
 
     fn is_made_anew(&self, topic: &str, looks: &Looks) -> bool {

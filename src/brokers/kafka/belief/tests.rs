@@ -22,7 +22,7 @@ fn looks(at: f64, partitions: &[(i64, i64, Option<i64>)]) -> Looks {
         at: NOW.plus(at),
         partitions: places.zip(partitions.iter().copied().map(look)).collect(),
         topics: BTreeMap::from([("tasks".to_owned(), [1; 16])]),
-        group: None,
+        ..Looks::default()
     }
 }
 
@@ -66,6 +66,26 @@ fn a_partition_that_is_added_counts_from_its_first_look() {
     belief.looked(looks(0.0, &[(0, 4, Some(4))]));
     belief.looked(looks(1.0, &[(0, 4, Some(4)), (0, 3, None)]));
     assert_eq!(known(&belief, 1.0).ready, 3);
+}
+
+#[test]
+fn where_a_group_stood_is_known_a_moment_after_its_commits_are_gone_and_not_later() {
+    let mut belief = belief(OffsetReset::Latest);
+    let place = |partition| ("tasks".to_owned(), partition);
+    let notes = Notes::from([(place(0), "awp1:4:BD".to_owned()), (place(1), "mine".to_owned())]);
+    belief.looked(Looks { notes, ..looks(0.0, &[(0, 10, Some(4)), (0, 9, Some(9))]) });
+    assert_eq!(belief.lost(&looks(1.0, &[(0, 10, Some(4)), (0, 9, Some(9))])), Lost::Nothing);
+    let gone = |at| looks(at, &[(0, 10, None), (0, 9, Some(9))]);
+    let stood = Lost::Known(BTreeMap::from([(place(0), 4)]), Notes::from([(place(0), "awp1:4:BD".to_owned())]));
+    assert_eq!(belief.lost(&gone(1.0)), stood);
+    belief.looked(gone(1.0));
+    assert_eq!(belief.lost(&gone(59.0)), stood, "it is tried again");
+    assert_eq!(belief.lost(&gone(61.0)), Lost::Unknown, "others may have moved it meanwhile");
+    let shorter = looks(1.0, &[(0, 3, None), (0, 9, Some(9))]);
+    assert_eq!(belief.lost(&shorter), Lost::Unknown, "it is another log");
+    let nameless = |looks| Looks { topics: BTreeMap::from([("tasks".to_owned(), [0; 16])]), ..looks };
+    belief.looked(nameless(looks(62.0, &[(0, 10, Some(4)), (0, 9, Some(9))])));
+    assert_eq!(belief.lost(&nameless(gone(63.0))), Lost::Unknown, "the topic may have been made anew");
 }
 
 #[test]

@@ -139,6 +139,7 @@ impl Declare {
                 queue: Some(to.queue.clone()),
             }),
             queue_type: Some(self.queue_type.as_str().to_owned()),
+            cluster: None,
         }
     }
 }

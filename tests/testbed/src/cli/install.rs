@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use anyhow::Result;
 use awp_testbed::base::cache::Cache;
-use awp_testbed::install;
+use awp_testbed::install::{self, kafka};
 use clap::ValueEnum;
 
 /// Make the servers' programs that are missing, into the user's cache folder
 ///
 /// The control plane is built from Go modules (minutes the first time), RabbitMQ unpacked from Debian's packages (20 s),
-/// Apache Kafka and ElasticMQ (for Amazon SQS) fetched by Maven (15 s each), moto (for AWS's STS) by pip (20 s).
+/// Apache Kafka (three versions) and ElasticMQ (for Amazon SQS) fetched by Maven (15 s each), moto (for AWS's STS) by pip (20 s).
 /// Nothing is installed on the system. What is there already is left alone, so this ends at once the second time.
 ///
 /// Example: testbed install --only rabbitmq
@@ -20,6 +20,9 @@ pub struct Args {
     /// Only this part; may be given several times
     #[arg(long)]
     only: Vec<Part>,
+    /// Also this version of Apache Kafka; tests run on it with AWP_TESTBED_KAFKA=VERSION
+    #[arg(long, value_name = "VERSION")]
+    kafka: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,13 +43,15 @@ pub fn run(args: &Args) -> Result<()> {
         install::rabbitmq::install(&cache)?;
     }
     if wanted(Part::Elasticmq) {
-        install::elasticmq::ELASTICMQ.install(&cache)?;
+        install::elasticmq::elasticmq().install(&cache)?;
     }
     if wanted(Part::Moto) {
         install::moto::install(&cache)?;
     }
     if wanted(Part::Kafka) {
-        install::kafka::KAFKA.install(&cache)?;
+        for version in [kafka::VERSION].into_iter().chain(kafka::OLD).chain(args.kafka.iter().map(String::as_str)) {
+            kafka::kafka(version).install(&cache)?;
+        }
     }
     if wanted(Part::Controlplane) {
         install::control_plane::install(&cache)?;

@@ -2,9 +2,13 @@
 
 use super::maven::Artifacts;
 
-pub const ELASTICMQ: Artifacts = Artifacts {
-    name: "elasticmq",
-    version: "1.7.1",
-    coordinates: &["org.elasticmq:elasticmq-server_2.13:1.7.1"],
-    takes: "15 s",
-};
+const VERSION: &str = "1.7.1";
+
+pub fn elasticmq() -> Artifacts {
+    Artifacts {
+        name: "elasticmq",
+        version: VERSION.to_owned(),
+        coordinates: vec![format!("org.elasticmq:elasticmq-server_2.13:{VERSION}")],
+        takes: "15 s",
+    }
+}

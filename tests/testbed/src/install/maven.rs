@@ -12,13 +12,13 @@ use crate::base::cache::Cache;
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
 /// Artifacts at fixed versions.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Artifacts {
     /// For people, and the folder's name in the cache with `version`.
     pub name: &'static str,
-    pub version: &'static str,
+    pub version: String,
     /// `group:artifact:version`
-    pub coordinates: &'static [&'static str],
+    pub coordinates: Vec<String>,
     /// How long it takes, for people.
     pub takes: &'static str,
 }
@@ -26,10 +26,10 @@ pub struct Artifacts {
 impl Artifacts {
     /// The folder of the jars that are installed already.
     pub fn find(&self, cache: &Cache) -> Result<PathBuf> {
-        let Self { name, .. } = self;
+        let Self { name, version, .. } = self;
         let folder = self.folder(cache);
         if !folder.is_dir() {
-            bail!("{name} is not installed yet: run `make testbed` (or `testbed install --only {name}`)");
+            bail!("{name} {version} is not installed yet: run `make testbed` (or `testbed install --only {name}`)");
         }
         if !step::exists("java") {
             bail!(
@@ -75,7 +75,7 @@ impl Artifacts {
     /// A project that only has dependencies.
     fn project(&self) -> Result<String> {
         let mut dependencies = Vec::new();
-        for coordinates in self.coordinates {
+        for coordinates in &self.coordinates {
             let [group, artifact, version] = coordinates.split(':').collect::<Vec<_>>()[..] else {
                 bail!("{coordinates} is not group:artifact:version");
             };

@@ -14,6 +14,7 @@ use crate::base::pki::Authority;
 use crate::base::ports;
 use crate::base::scratch::Scratch;
 use crate::base::server::{Server, Spec};
+use crate::install::kafka::at_least;
 
 /// 6 s on two idle cores, 20 s for three brokers; many test processes start at once.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -23,6 +24,10 @@ const CLUSTER: &str = "YXdwLXRlc3RiZWQta2Fma2";
 const JAVA: [&str; 4] = ["-Xmx384m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 const LOG: &str = "<Configuration><Appenders><Console name=\"out\"><PatternLayout pattern=\"%d %p %c{1} %m%n\"/>\
     </Console></Appenders><Loggers><Root level=\"warn\"><AppenderRef ref=\"out\"/></Root>{more}</Loggers></Configuration>\n";
+/// The same for brokers before 4.0.
+const OLD_LOG: &str = "log4j.rootLogger=WARN, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n\
+    log4j.appender.out.layout=org.apache.log4j.PatternLayout\nlog4j.appender.out.layout.ConversionPattern=%d %p %c{1} %m%n\n";
+const OLD_REQUESTS: &str = "log4j.logger.kafka.request.logger=DEBUG\n";
 const REQUESTS: &str = "<Logger name=\"kafka.request.logger\" level=\"debug\"/>";
 
 #[derive(Debug)]
@@ -31,6 +36,7 @@ pub struct Broker {
     ports: Ports,
     folder: PathBuf,
     classpath: String,
+    version: String,
     server: Mutex<Option<Server>>,
 }
 
@@ -48,10 +54,13 @@ pub fn set_up(jars: &Path, scratch: &Scratch, authority: &Authority, options: &O
         std::fs::write(folder.join("ca.crt"), authority.pem())?;
         let log = LOG.replace("{more}", if options.request_log { REQUESTS } else { "" });
         std::fs::write(folder.join("log4j2.xml"), log)?;
-        let lines = configuration::lines(id, &ports, &controllers, &folder, &options.extra);
+        let log = OLD_LOG.to_owned() + if options.request_log { OLD_REQUESTS } else { "" };
+        std::fs::write(folder.join("log4j.properties"), log)?;
+        let lines = configuration::lines(id, &ports, &controllers, &folder, options);
         std::fs::write(folder.join("server.properties"), lines)?;
         let classpath = format!("{}/*", jars.display());
-        brokers.push(Broker { id, ports, folder, classpath, server: Mutex::new(None) });
+        let version = options.version.clone();
+        brokers.push(Broker { id, ports, folder, classpath, version, server: Mutex::new(None) });
     }
     Ok(brokers)
 }
@@ -111,7 +120,7 @@ impl Broker {
     pub(super) async fn format(&self) -> Result<()> {
         let properties = self.properties();
         let mut args = vec!["format", "--cluster-id", CLUSTER, "--config", &properties];
-        let users = configuration::scram_users();
+        let users = configuration::scram_users(&self.version);
         args.extend(users.iter().map(String::as_str));
         self.tool("kafka.tools.StorageTool", &args).await.map(drop)
     }
@@ -144,10 +153,16 @@ impl Broker {
         Ok(out)
     }
 
+    pub(super) async fn acl_tool(&self, args: &[&str]) -> Result<()> {
+        let package = if at_least(&self.version, (4, 0)) { "org.apache.kafka.tools" } else { "kafka.admin" };
+        self.tool(&format!("{package}.AclCommand"), args).await.map(drop)
+    }
+
     fn java(&self) -> Vec<String> {
         let log = format!("-Dlog4j2.configurationFile={}", self.folder.join("log4j2.xml").display());
+        let old_log = format!("-Dlog4j.configuration=file:{}", self.folder.join("log4j.properties").display());
         let mut args: Vec<String> = JAVA.map(str::to_owned).to_vec();
-        args.extend([log, "-cp".to_owned(), self.classpath.clone()]);
+        args.extend([log, old_log, "-cp".to_owned(), self.classpath.clone()]);
         args
     }
 

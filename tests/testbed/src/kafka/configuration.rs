@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{ADMIN, ADMIN_PASSWORD, READER, READER_PASSWORD};
+use super::{ADMIN, ADMIN_PASSWORD, Options, READER, READER_PASSWORD};
+use crate::install::kafka::at_least;
 
 /// A way to reach a broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,10 @@ impl Listener {
         }
     }
 
+    fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::MutualTls | Self::SaslTls)
+    }
+
     fn has_login(self) -> bool {
         matches!(self, Self::Sasl | Self::SaslTls)
     }
@@ -60,11 +65,16 @@ impl Ports {
     }
 }
 
+/// Before, a certificate's key had to be encrypted, and permissions were ZooKeeper's.
+const NEWER: (u32, u32) = (3, 3);
+
 /// The lines for broker `id` of a cluster whose controllers are `(id, port)`.
-pub fn lines(id: i32, ports: &Ports, controllers: &[(i32, u16)], folder: &Path, extra: &str) -> String {
+pub fn lines(id: i32, ports: &Ports, controllers: &[(i32, u16)], folder: &Path, options: &Options) -> String {
     let replicas = controllers.len();
     let quorum: Vec<String> = controllers.iter().map(|(id, port)| format!("{id}@127.0.0.1:{port}")).collect();
-    let each = |line: &dyn Fn(Listener) -> String| LISTENERS.map(line).join(",");
+    let known = |it: &Listener| at_least(&options.version, NEWER) || !it.is_encrypted();
+    let each =
+        |line: &dyn Fn(Listener) -> String| LISTENERS.into_iter().filter(known).map(line).collect::<Vec<_>>().join(",");
     let listeners = each(&|it| format!("{}://127.0.0.1:{}", it.words().0, ports.of(it)));
     let advertised = each(&|it| format!("{}://{}:{}", it.words().0, it.host(), ports.of(it)));
     let protocols = each(&|it| format!("{}:{}", it.words().0, it.words().1));
@@ -100,13 +110,15 @@ pub fn lines(id: i32, ports: &Ports, controllers: &[(i32, u16)], folder: &Path, 
         format!("ssl.truststore.location={}", file("ca.crt")),
         "listener.name.mutual.ssl.client.auth=required".to_owned(),
         r"listener.name.mutual.ssl.principal.mapping.rules=RULE:^CN=([^,]*).*$/$1/".to_owned(),
-        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned(),
         format!("super.users=User:ANONYMOUS;User:{ADMIN}"),
     ];
-    for listener in LISTENERS.into_iter().filter(|it| it.has_login()) {
+    if at_least(&options.version, NEWER) {
+        lines.push("authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned());
+    }
+    for listener in LISTENERS.into_iter().filter(known).filter(|it| it.has_login()) {
         lines.extend(logins(&format!("listener.name.{}", listener.words().0.to_lowercase())));
     }
-    lines.push(extra.to_owned());
+    lines.push(options.extra.clone());
     lines.join("\n") + "\n"
 }
 
@@ -124,7 +136,10 @@ fn logins(listener: &str) -> [String; 4] {
 }
 
 /// Arguments of the format command that create the users of the SCRAM mechanisms.
-pub fn scram_users() -> Vec<String> {
+pub fn scram_users(version: &str) -> Vec<String> {
+    if !at_least(version, (3, 5)) {
+        return Vec::new();
+    }
     let users = [(ADMIN, ADMIN_PASSWORD), (READER, READER_PASSWORD)];
     let each = |mechanism: &'static str| {
         users.map(|(name, password)| format!("{mechanism}=[name={name},password={password}]"))

@@ -1,7 +1,8 @@
 //! A real Apache Kafka on loopback, of one broker or three, and what tests do to it.
 //!
 //! Each broker is reached in five ways ([`Listener`]). Who connects without a login is an administrator; logins exist for
-//! [`ADMIN`] and [`READER`], the latter with no permission until [`Kafka::allow`] gives one.
+//! [`ADMIN`] and [`READER`], the latter with no permission until [`Kafka::allow`] gives one. Brokers before 3.3 are
+//! without permissions and TLS here, those before 3.5 without SCRAM.
 
 mod broker;
 mod clients;
@@ -16,6 +17,7 @@ use crate::base::cache::Cache;
 use crate::base::install_crypto_provider;
 use crate::base::pki::{Authority, Identity};
 use crate::base::scratch::Scratch;
+use crate::install::kafka as install;
 pub use broker::Broker;
 use clients::Clients;
 pub use clients::Transaction;
@@ -37,11 +39,14 @@ pub struct Options {
     pub extra: String,
     /// Every request is a line in the broker's log ([`Broker::log`]).
     pub request_log: bool,
+    /// One that is installed.
+    pub version: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { brokers: 1, extra: String::new(), request_log: false }
+        let version = std::env::var("AWP_TESTBED_KAFKA").unwrap_or_else(|_| install::VERSION.to_owned());
+        Self { brokers: 1, extra: String::new(), request_log: false, version }
     }
 }
 
@@ -70,7 +75,7 @@ impl Kafka {
     /// A cluster of one's own.
     pub async fn start(options: Options) -> Result<Self> {
         install_crypto_provider();
-        let jars = crate::install::kafka::KAFKA.find(&Cache::of_user()?)?;
+        let jars = install::kafka(&options.version).find(&Cache::of_user()?)?;
         let scratch = Scratch::new("kafka")?;
         let authority = Authority::new("awp-testbed Kafka")?;
         let brokers = broker::set_up(&jars, &scratch, &authority, &options)?;
@@ -190,7 +195,7 @@ impl Kafka {
         let user = format!("User:{READER}");
         let mut args = vec!["--bootstrap-server", &bootstrap, "--add", "--allow-principal", &user];
         args.extend(on);
-        self.brokers[0].tool("org.apache.kafka.tools.AclCommand", &args).await.map(drop)
+        self.brokers[0].acl_tool(&args).await
     }
 
     /// One of Kafka's Java tools by its class (`org.apache.kafka.tools.consumer.group.ConsumerGroupCommand`, …), a few

@@ -16,7 +16,7 @@ use crate::base::cache::Cache;
 use crate::base::scratch::Scratch;
 use crate::base::server::{Server, Spec};
 use crate::base::{install_crypto_provider, ports};
-use crate::install::elasticmq::ELASTICMQ;
+use crate::install::elasticmq::elasticmq;
 
 pub use calls::{Counts, arn};
 
@@ -52,7 +52,7 @@ impl Sqs {
     /// A server of one's own.
     pub async fn start() -> Result<Self> {
         install_crypto_provider();
-        let jars = ELASTICMQ.find(&Cache::of_user()?)?;
+        let jars = elasticmq().find(&Cache::of_user()?)?;
         let (port, scratch) = (ports::free()?, Scratch::new("sqs")?);
         std::fs::write(scratch.path().join("elasticmq.conf"), configuration(port))?;
         let sqs = Self { port, jars, server: Mutex::new(None), queues: AtomicU32::new(0), scratch };
