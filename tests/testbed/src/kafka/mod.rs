@@ -18,7 +18,7 @@ use crate::base::pki::{Authority, Identity};
 use crate::base::scratch::Scratch;
 pub use broker::Broker;
 use clients::Clients;
-pub use clients::Transaction;
+pub use clients::{Producer, Transaction};
 pub use configuration::Listener;
 
 /// A user who may do everything, by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512.
@@ -37,11 +37,13 @@ pub struct Options {
     pub extra: String,
     /// Every request is a line in the broker's log ([`Broker::log`]).
     pub request_log: bool,
+    /// A relay before a listener of one broker: clients are told its port instead of the broker's own.
+    pub relay: Option<(Listener, u16)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { brokers: 1, extra: String::new(), request_log: false }
+        Self { brokers: 1, extra: String::new(), request_log: false, relay: None }
     }
 }
 
@@ -156,6 +158,11 @@ impl Kafka {
     /// The same with a time of the records' own, in milliseconds since 1970.
     pub async fn produce_at(&self, topic: &str, partition: i32, bodies: &[&str], millis: i64) -> Result<()> {
         self.clients.produce(topic, partition, bodies, Some(millis)).await
+    }
+
+    /// For many records: its connection stays open.
+    pub fn producer(&self) -> Result<Producer> {
+        self.clients.producer()
     }
 
     /// Opens a transaction, puts `bodies` into it and leaves it open.
