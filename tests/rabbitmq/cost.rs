@@ -236,8 +236,8 @@ async fn reactions(publisher: &Channel, pools: &[Watching], before: u64) -> Vec<
             let queue = format!("queue-{number}");
             publisher.basic_publish("".into(), queue.as_str().into(), options, b"task", properties).await.unwrap();
         }
-        let seen = |(number, pool): (usize, &Watching)| pool.ready(number as u64 % 3 + tasks);
-        seconds.extend(seconds_until(pools.iter().enumerate().map(seen)).await);
+        let seen = (0..).zip(pools).map(|(number, pool)| pool.ready(number % 3 + tasks));
+        seconds.extend(seconds_until(seen).await);
     }
     seconds
 }
