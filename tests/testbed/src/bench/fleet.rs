@@ -28,7 +28,7 @@ const BURSTS_TIME: Duration = Duration::from_secs(30);
 const ALONE: Duration = Duration::from_secs(10);
 /// The operator has come to rest when it wrote nothing for so long; if it never does, what it writes is told.
 const QUIET: Duration = Duration::from_secs(20);
-const QUIET_LIMIT: Duration = Duration::from_secs(120);
+const QUIET_LIMIT: Duration = Duration::from_secs(180);
 
 /// So many pools on that broker, written `kafka:200`.
 #[derive(Clone, Copy, Debug)]

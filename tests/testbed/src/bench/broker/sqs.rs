@@ -88,9 +88,9 @@ impl Broker for OnSqs {
         .boxed_local()
     }
 
-    /// That a queue is empty is proved by looks over 75 s.
+    /// That a queue is empty is proved by looks over 75 s, and then they become fewer by steps.
     fn calm_after(&self) -> Duration {
-        Duration::from_secs(90)
+        Duration::from_secs(110)
     }
 
     fn shut_down(self: Box<Self>) -> LocalBoxFuture<'static, Result<()>> {
