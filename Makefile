@@ -20,8 +20,8 @@ demo: ## a pool wakes, jumps, works and sleeps on real servers (first run about 
 test: ## every check and every test (first run up to 60 min, then a few minutes)
 	@exec scripts/test.sh
 
-# make bench ONLY=reaction,fleet: only these parts; ARGS='--pools 200 --rest 20': what `testbed bench --help` knows.
-bench: ## what it costs and how fast it is, as tables and JSON (the first run builds the release for about 15 min; then 10 min)
+# make bench ONLY=reaction,fleet: only these parts; ARGS='--fleets sqs:50 --rest 20': what `testbed bench --help` knows.
+bench: ## what it costs and how fast it is, as tables and JSON (the first run builds the release for about 15 min; then 15 min)
 	@exec scripts/bench.sh $(ARGS)
 
 testbed: ## only build and install the servers that tests and demo run on (first run about 20 min)

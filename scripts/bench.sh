@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures the operator as it is released; arguments go to `testbed bench`. Everything it starts ends with it, also by
-# Ctrl-C. Beside the release build it takes about ten minutes.
+# Ctrl-C. Beside the release build it takes about 15 minutes.
 #   ONLY=fleet,decide   only these parts
 #   AWP=PATH            judges that program and builds none
 . "$(dirname "$0")/env.sh"
@@ -8,8 +8,8 @@
 parts=${ONLY:-decide,release,reaction,fleet}
 awp=${AWP:-$target/release/awp}
 
-scripts/setup.sh demo
-scripts/prepare.sh demo
+scripts/setup.sh testbed
+scripts/prepare.sh test
 if [ -z "${AWP:-}" ]; then
   [ -e "$awp" ] || say "building the release: about 15 minutes on two cores, once"
   cargo build --locked --release --package awp --bin awp

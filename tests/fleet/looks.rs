@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use awp_testbed::Operator;
 use awp_testbed::base::wait;
+use awp_testbed::bench::broker::Kind;
 use awp_testbed::bench::process::Process;
 use awp_testbed::bench::rest::{self, Rest};
 use awp_testbed::bench::site::{PATIENCE, Site, names};
@@ -32,7 +33,7 @@ pub struct Look {
 impl Look {
     /// How many were answered.
     pub fn management_requests(&self) -> f64 {
-        self.rest.management_requests_per_second * self.rest.seconds
+        self.rest.requests("management") * self.rest.seconds
     }
 }
 
@@ -42,9 +43,22 @@ pub async fn looks() -> &'static Looks {
     LOOKS.get_or_init(take).await
 }
 
+/// At so many pools on another broker.
+pub async fn look_at(broker: Kind, pools: usize) -> Look {
+    let awp = Path::new(env!("CARGO_BIN_EXE_awp"));
+    let site = Site::start(broker).await.unwrap();
+    site.install(awp).await.unwrap();
+    let operator = site.operator(awp).await.unwrap();
+    add(&site, 0, pools).await;
+    let look = look(&site, &operator, pools).await;
+    operator.stop().await.unwrap();
+    site.shut_down().await.unwrap();
+    look
+}
+
 async fn take() -> Looks {
     let awp = Path::new(env!("CARGO_BIN_EXE_awp"));
-    let site = Site::start().await.unwrap();
+    let site = Site::start(Kind::Rabbitmq).await.unwrap();
     site.install(awp).await.unwrap();
     let operator = site.operator(awp).await.unwrap();
     add(&site, 0, SMALL).await;
@@ -59,7 +73,7 @@ async fn take() -> Looks {
 /// So many more pools, each with a worker.
 async fn add(site: &Site, before: usize, count: usize) {
     let names = names(before, count);
-    site.declare(&names).await.unwrap();
+    site.broker.declare(&names).await.unwrap();
     let ready = site.ready();
     site.create(&names, &json!({"minReplicas": 1, "scaleDownWindow": "1s"})).await.unwrap();
     let all = before + count;
@@ -74,7 +88,7 @@ async fn look(site: &Site, operator: &Operator, pools: usize) -> Look {
     rest::settle(site, QUIET, PATIENCE).await.unwrap();
     let process = Process(operator.pid().await.unwrap());
     let before = passes(operator).await;
-    let rest = rest::look(site, process, names(0, 1)[0].len(), 0.0, LOOK).await.unwrap();
+    let rest = rest::look(site, process, 0.0, LOOK).await.unwrap();
     Look { pools, rest, passes: passes(operator).await - before }
 }
 

@@ -1,7 +1,7 @@
 //! What reading costs the broker, and what one broker's trouble costs the others.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use awp::brokers::Live;
@@ -10,55 +10,28 @@ use awp::brokers::rabbitmq::{Identity, Limits};
 use awp::clock::Clock;
 use awp::ops::metrics::Metrics;
 use awp::scaling::observation::QueueReading;
+use awp_testbed::base::relay::{Front, Protocol, Relay};
+use awp_testbed::bench::process::Process;
+use awp_testbed::rabbitmq::Options;
 use awp_testbed::{RabbitMq, rabbitmq};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use lapin::options::BasicPublishOptions;
+use lapin::{BasicProperties, Channel};
 use tokio::time::{Instant, sleep};
 
 use crate::many::declare;
 use crate::outages::BlackHole;
+use crate::readings::{not_delayed, seconds_until};
 use crate::support::{BUSY, BY_WORKER, Watching, admin, amqp_only, readers, watch};
 
-/// Passes everything on to the management API and counts the requests.
-struct Counter {
-    port: u16,
-    requests: Arc<AtomicUsize>,
+/// Counts the requests to the management API.
+async fn counter(server: &RabbitMq) -> Relay {
+    let management = format!("127.0.0.1:{}", server.management_port());
+    Front::open().await.unwrap().before(&management, Protocol::Http)
 }
 
-impl Counter {
-    async fn before(server: &RabbitMq) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (target, requests) = (server.management_port(), Arc::new(AtomicUsize::new(0)));
-        let counted = requests.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let counted = counted.clone();
-                tokio::spawn(async move {
-                    let server = TcpStream::connect(("127.0.0.1", target)).await.unwrap();
-                    let (mut from_client, mut to_client) = client.into_split();
-                    let (mut from_server, mut to_server) = server.into_split();
-                    let back = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
-                    let mut buffer = vec![0; 64 << 10];
-                    while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
-                        // A request is one small write.
-                        counted.fetch_add(usize::from(buffer[..read].starts_with(b"GET ")), Ordering::Relaxed);
-                        to_server.write_all(&buffer[..read]).await.unwrap();
-                    }
-                    back.abort();
-                });
-            }
-        });
-        Self { port, requests }
-    }
-
-    fn count(&self) -> usize {
-        self.requests.load(Ordering::Relaxed)
-    }
-
-    fn identity(&self, server: &RabbitMq, vhost: &str) -> Identity {
-        Identity { management: vec![format!("http://127.0.0.1:{}", self.port)], ..admin(server, vhost) }
-    }
+/// The administrator, whose management API is behind the counter.
+fn counted(counter: &Relay, server: &RabbitMq, vhost: &str) -> Identity {
+    Identity { management: vec![format!("http://127.0.0.1:{}", counter.port())], ..admin(server, vhost) }
 }
 
 fn pools(readers: &Live, broker: &Identity, count: usize) -> Vec<Watching> {
@@ -90,10 +63,10 @@ async fn a_thousand_pools_cost_two_requests_and_a_thousand_even_looks_a_second()
     let server = rabbitmq().await;
     let vhost = server.vhost("thousand").await.unwrap();
     declare(server, &vhost, 1_000).await;
-    let counter = Counter::before(server).await;
+    let counter = counter(server).await;
     let readers = readers();
     let started = Instant::now();
-    let pools: Vec<Watching> = pools(&readers, &counter.identity(server, &vhost), 1_000);
+    let pools: Vec<Watching> = pools(&readers, &counted(&counter, server, &vhost), 1_000);
     for pool in &pools {
         // Workers without a status endpoint: they want most of the broker.
         pool.subscription.set_interest(BY_WORKER);
@@ -128,9 +101,9 @@ async fn a_vhost_without_workers_costs_no_request_at_all() {
     let server = rabbitmq().await;
     let vhost = server.vhost("workless").await.unwrap();
     declare(server, &vhost, 100).await;
-    let counter = Counter::before(server).await;
+    let counter = counter(server).await;
     let readers = readers();
-    let pools = pools(&readers, &counter.identity(server, &vhost), 100);
+    let pools = pools(&readers, &counted(&counter, server, &vhost), 100);
     for (number, pool) in pools.iter().enumerate() {
         pool.ready(number as u64 % 3).await;
         pool.facts().await;
@@ -177,6 +150,50 @@ async fn with_five_times_as_many_queues_as_the_budget_allows_each_is_read_less_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn five_thousand_pools_are_read_every_five_seconds_and_say_so() {
+    const POOLS: usize = 5_000;
+    let server = RabbitMq::start(Options::default()).await.unwrap();
+    let vhost = server.vhost("crowd").await.unwrap();
+    let began = Instant::now();
+    declare(&server, &vhost, POOLS).await;
+    println!("declared in {:.1} s", began.elapsed().as_secs_f64());
+    let counter = counter(&server).await;
+    let clock = Clock::starting_at(SystemTime::now());
+    let readers = Arc::new(awp::brokers::live(clock, rand::random::<f64>));
+    let memory = || Process(std::process::id()).memory().unwrap().0 / 1_000_000;
+    let (without, started) = (memory(), Instant::now());
+    let pools: Vec<Watching> = pools(&readers, &counted(&counter, &server, &vhost), POOLS);
+    for pool in &pools {
+        pool.subscription.set_interest(BY_WORKER);
+    }
+    for (number, pool) in pools.iter().enumerate() {
+        let ready = number as u64 % 3;
+        pool.known("ready and unacked", |counts| counts.ready == ready && counts.unacked.is_some()).await;
+    }
+    println!("all read after {:.1} s", started.elapsed().as_secs_f64());
+    for pool in &pools {
+        let gap = pool.gap("the slow reading", |gaps| gaps.ready).await;
+        assert!(gap.reason == "ReadingSlowed" && gap.message.contains("every 5 s"), "{gap}");
+    }
+    let metrics = Metrics::default().with_collector(BrokerMetrics(readers.clone())).render();
+    let period = r#"awp_broker_look_period_seconds{broker="rabbitmq"} 5.0"#;
+    assert!(metrics.contains(period), "{period} is not in\n{metrics}");
+
+    let (requests, before, broker) = (counter.count(), looks(&readers), Process(server.pid().await.unwrap()));
+    let (began, cpu) = (Instant::now(), broker.cpu().unwrap());
+    let age = oldest(&pools, clock, 12).await;
+    let seconds = began.elapsed().as_secs_f64();
+    let cpu = (broker.cpu().unwrap() - cpu).as_secs_f64() / seconds;
+    let (requests, rate) = ((counter.count() - requests) as f64 / seconds, (looks(&readers) - before) as f64 / seconds);
+    println!("{rate:.0} looks/s, {requests:.2} requests/s, oldest {age:.1} s, broker {:.0} % of a core", cpu * 100.0);
+    println!("memory: {without} MB before, {} MB", memory());
+    assert!(rate <= 1_050.0, "{rate} looks/s");
+    assert!(requests <= 2.0, "{requests} requests/s");
+    assert_eq!(server.connections(&vhost).await.unwrap(), 1);
+    server.shut_down().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn vhosts_that_take_turns_for_too_long_are_told_that_their_counts_are_late() {
     let server = rabbitmq().await;
     let limits = Limits { requests_per_second: 1.0, ..Limits::default() };
@@ -202,6 +219,29 @@ async fn vhosts_that_take_turns_for_too_long_are_told_that_their_counts_are_late
     assert!(age < 6.0, "{age} s");
 }
 
+/// Of 50 pools: how soon each saw a task, several times, and the age of the oldest reading in a while.
+struct Times {
+    reactions: Vec<f64>,
+    oldest: f64,
+}
+
+const ROUNDS: u64 = 6;
+
+/// In each round every pool gets a task; `before` is how many it got already.
+async fn reactions(publisher: &Channel, pools: &[Watching], before: u64) -> Vec<f64> {
+    let mut seconds = Vec::new();
+    for tasks in before + 1..=before + ROUNDS {
+        for number in 0..pools.len() {
+            let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+            let queue = format!("queue-{number}");
+            publisher.basic_publish("".into(), queue.as_str().into(), options, b"task", properties).await.unwrap();
+        }
+        let seen = (0..).zip(pools).map(|(number, pool)| pool.ready(number % 3 + tasks));
+        seconds.extend(seconds_until(seen).await);
+    }
+    seconds
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_brokers_delay_none_of_fifty_pools_on_a_healthy_one() {
     let server = rabbitmq().await;
@@ -214,7 +254,8 @@ async fn dead_brokers_delay_none_of_fifty_pools_on_a_healthy_one() {
         pool.subscription.set_interest(BUSY);
         pool.ready(number as u64 % 3).await;
     }
-    let before = oldest(&pools, clock, 10).await;
+    let publisher = server.connect(&vhost).await.unwrap().create_channel().await.unwrap();
+    let alone = Times { reactions: reactions(&publisher, &pools, 0).await, oldest: oldest(&pools, clock, 10).await };
 
     let hole = BlackHole::open().await;
     let broken = |uri: &str, management: &str| Identity::new(uri, Some(management), "u", "p", None, None).unwrap();
@@ -226,18 +267,14 @@ async fn dead_brokers_delay_none_of_fifty_pools_on_a_healthy_one() {
     ];
     let victims: Vec<Watching> =
         (0..30).map(|number| watch(&readers, &dead[number % 3], &format!("queue-{number}")).with(BUSY)).collect();
+    // First while they are tried for the first time, then while they are tried again.
+    let reactions = reactions(&publisher, &pools, ROUNDS).await;
     for victim in victims.iter().filter(|victim| victim.subscription.latest().is_none()) {
         victim.wait("any answer", || victim.subscription.latest()).await;
     }
-    let after = oldest(&pools, clock, 20).await;
-    println!("oldest reading: {before:.2} s alone, {after:.2} s beside dead brokers");
-    assert!(after < before + 1.0, "{before} s before, {after} s after");
-
-    server.publish(&vhost, "queue-0", crate::support::tasks(7)).await.unwrap();
-    let published = Instant::now();
-    pools[0].ready(7).await;
-    println!("reaction {:.2} s", published.elapsed().as_secs_f64());
-    assert!(published.elapsed() < Duration::from_secs(3));
+    let beside = Times { reactions, oldest: oldest(&pools, clock, 20).await };
+    not_delayed(&alone.reactions, &beside.reactions);
+    not_delayed(&[alone.oldest], &[beside.oldest]);
 
     let metrics = Metrics::default().with_collector(BrokerMetrics(readers.clone())).render();
     let open = r#"awp_broker_breakers_open{broker="rabbitmq",side="amqp"} 2"#;

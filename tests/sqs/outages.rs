@@ -1,12 +1,11 @@
 //! What fails, and whom it concerns.
 
-use std::time::Duration;
-
 use awp::aws::{Identity, Login};
 use awp::brokers::Live;
 use awp_testbed::{Sqs, sqs};
 use tokio::net::TcpListener;
 
+use crate::readings::{not_delayed, seconds_until};
 use crate::support::{BUSY, Watching, answering, bodies, identity, readers, watch, watch_as};
 
 #[tokio::test]
@@ -62,8 +61,6 @@ async fn a_server_that_takes_connections_and_never_answers_delays_nobody_else() 
     let hole = format!("http://{}", black_hole.local_addr().unwrap());
     let sqs = sqs().await;
     let readers = readers();
-    let lost: Vec<Watching> =
-        (0..50).map(|number| watch(&readers, &hole, &format!("{hole}/000000000000/q{number}")).with(BUSY)).collect();
     let mut healthy = vec![];
     for _ in 0..50 {
         let (url, _) = sqs.queue("healthy").await.unwrap();
@@ -73,20 +70,28 @@ async fn a_server_that_takes_connections_and_never_answers_delays_nobody_else() 
     for watching in &healthy {
         watching.known("twenty", |counts| counts.ready == 20).await;
     }
+    let alone = next_looks(&healthy).await;
+    let lost: Vec<Watching> =
+        (0..50).map(|number| watch(&readers, &hole, &format!("{hole}/000000000000/q{number}")).with(BUSY)).collect();
+    let beside = next_looks(&healthy).await;
+    not_delayed(&alone, &beside);
     for watching in &lost {
         watching.unknown("BrokerUnreachable").await;
     }
-    // All the while the healthy ones stay fresh: their next looks come in their own time.
-    for _ in 0..3 {
-        let mut before = vec![];
-        for watching in &healthy {
-            before.push(watching.known("a look", |_| true).await.at);
-        }
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        for (watching, before) in healthy.iter().zip(before) {
-            watching.known("a later look", |counts| counts.at > before).await;
-        }
+    not_delayed(&alone, &next_looks(&healthy).await);
+}
+
+/// Seconds until each was looked at again, several times.
+async fn next_looks(all: &[Watching]) -> Vec<f64> {
+    let mut seconds = vec![];
+    for _ in 0..4 {
+        let next = all.iter().map(async |watching| {
+            let before = watching.known("a look", |_| true).await.at;
+            watching.known("a later look", |counts| counts.at > before).await
+        });
+        seconds.extend(seconds_until(next).await);
     }
+    seconds
 }
 
 #[tokio::test]

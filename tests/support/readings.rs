@@ -5,12 +5,34 @@ use std::time::{Duration, SystemTime};
 use awp::brokers::{Live, Subscription};
 use awp::clock::Clock;
 use awp::scaling::observation::{QueueCounts, QueueReading, Unknown};
+use futures::FutureExt;
+use futures::future::join_all;
 
 /// Longer than anything here can take on any machine that is not stuck.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 pub fn readers() -> Live {
     awp::brokers::live(Clock::starting_at(SystemTime::now()), rand::random::<f64>)
+}
+
+/// Seconds until each of these has ended, all waited for at once.
+pub async fn seconds_until(waits: impl IntoIterator<Item = impl Future>) -> Vec<f64> {
+    let began = tokio::time::Instant::now();
+    join_all(waits.into_iter().map(|wait| wait.map(|_| began.elapsed().as_secs_f64()))).await
+}
+
+/// What took so many seconds alone takes as long beside others' trouble. Whoever waits for a dead broker waits for the
+/// several seconds of its limit; a machine that got busier in between makes nothing three times as slow.
+pub fn not_delayed(alone: &[f64], beside: &[f64]) {
+    let (alone, beside) = (median(alone), median(beside));
+    println!("median {alone:.2} s alone, {beside:.2} s beside dead brokers");
+    assert!(beside < 3.0 * alone + 0.5, "{alone} s alone, {beside} s beside dead brokers");
+}
+
+fn median(seconds: &[f64]) -> f64 {
+    let mut sorted = seconds.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
 }
 
 /// One pool's view; `of` is what it looks at, for people.

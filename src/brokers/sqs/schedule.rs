@@ -19,6 +19,12 @@ pub const PROVING: f64 = 5.0;
 /// Seconds between looks at an empty queue.
 pub const IDLE: f64 = 20.0;
 
+/// A look comes at most [`SLOWER`] times as long after the last as that came after the one before, or this many seconds:
+/// the law believes a reading for 15 s, or three times as long as it is used to wait for one, and a queue that is looked
+/// at less often from one moment to the next must not seem to be lost.
+const STEP: f64 = 10.0;
+const SLOWER: f64 = 2.0;
+
 /// Seconds between looks at a dead-letter queue, where some pool has workers and where none has.
 pub const DEPTH: f64 = 60.0;
 pub const DEPTH_IDLE: f64 = 300.0;
@@ -38,7 +44,7 @@ pub fn period(belief: &Belief, interest: Interest, chance: f64) -> f64 {
     } else {
         BUSY
     };
-    period * (1.0 + SPREAD * chance)
+    period.min(STEP.max(SLOWER * belief.interval().unwrap_or(0.0))) * (1.0 + SPREAD * chance)
 }
 
 /// Requests in a month of 30 days at one look per `period` seconds.
@@ -63,7 +69,7 @@ mod tests {
 
     #[test]
     fn an_idle_queue_is_looked_at_at_most_once_in_twenty_seconds() {
-        let belief = seen(&[(0.0, 0)]);
+        let belief = seen(&[(0.0, 0), (10.0, 0)]);
         for chance in [0.0, 0.5, 0.999] {
             assert!(period(&belief, Interest::default(), chance) >= 20.0);
         }
@@ -73,7 +79,7 @@ mod tests {
     fn a_queue_is_looked_at_as_often_as_it_matters() {
         let (none, working) = (Interest::default(), Interest { in_flight: true, ..Interest::default() });
         let full = Interest { relaxed: true, ..working };
-        let empty: Vec<(f64, u64)> = (0..20).map(|n| (f64::from(n) * 5.0, 0)).collect();
+        let empty: Vec<(f64, u64)> = (0..20).map(|n| (f64::from(n) * 10.0, 0)).collect();
         for (looks, interest, expected) in [
             (&[(0.0, 50)][..], none, BUSY),
             (&[(0.0, 50)], full, RELAXED),
@@ -82,6 +88,22 @@ mod tests {
             (&[(0.0, 0), (20.0, 1)], none, SECOND_LOOK),
         ] {
             assert!((period(&seen(looks), interest, 0.0) - expected).abs() < 1e-9, "{looks:?}");
+        }
+    }
+
+    #[test]
+    fn a_queue_that_falls_idle_is_never_silent_for_longer_than_a_reading_is_believed() {
+        for busy in [BUSY, PROVING, RELAXED] {
+            let mut looks: Vec<(f64, u64)> = (0..5).map(|n| (f64::from(n) * busy, 0)).collect();
+            for _ in 0..30 {
+                let period = period(&seen(&looks), Interest { in_flight: true, ..Interest::default() }, 0.999);
+                let last_few = looks.windows(2).rev().take(4).map(|pair| pair[1].0 - pair[0].0);
+                let longest = last_few.fold(0.0, f64::max);
+                assert!(period < (3.0 * longest).max(15.0), "{period} s after {longest} s");
+                looks.push((looks[looks.len() - 1].0 + period, 0));
+            }
+            let [.., (before, _), (last, _)] = looks[..] else { panic!("{looks:?}") };
+            assert!(last - before >= IDLE, "{looks:?}");
         }
     }
 

@@ -63,6 +63,9 @@ pub struct Belief {
     /// First and number of an unbroken run of looks that found nothing.
     empty_since: Option<Timestamp>,
     empty_looks: u32,
+    /// When the last look was asked for, and how long after the one before.
+    asked: Option<Timestamp>,
+    interval: Option<f64>,
     failure: Option<Unknown>,
     fifo: bool,
 }
@@ -74,6 +77,8 @@ impl Belief {
 
     pub fn looked(&mut self, look: Look) {
         self.failure = None;
+        self.interval = self.asked.map(|asked| look.at.since(asked));
+        self.asked = Some(look.at);
         if look.is_empty() {
             self.empty_since.get_or_insert(look.at);
             self.empty_looks += 1;
@@ -98,6 +103,11 @@ impl Belief {
 
     pub fn failure(&self) -> Option<&Unknown> {
         self.failure.as_ref()
+    }
+
+    /// Seconds between the last two looks.
+    pub fn interval(&self) -> Option<f64> {
+        self.interval
     }
 
     /// A second look decides, and soon.

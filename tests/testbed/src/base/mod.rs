@@ -5,6 +5,7 @@ pub mod guard;
 pub mod http;
 pub mod pki;
 pub mod ports;
+pub mod relay;
 pub mod scratch;
 pub mod server;
 pub mod wait;

@@ -7,7 +7,6 @@ use futures::future::try_join_all;
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
-use super::publisher::Publisher;
 use super::random::Random;
 use super::site::{PATIENCE, PREFETCH, Site};
 use crate::base::wait;
@@ -35,17 +34,16 @@ pub async fn measure(
     time: Duration,
     random: &mut Random,
 ) -> Result<Vec<Burst>> {
-    let publisher = Publisher::connect(&site.broker, &site.vhost).await?;
     let each = pools.iter().map(|pool| (pool, random.moment(time)));
-    let bursts: Vec<_> = each.map(|(pool, moment)| one(&publisher, sizes, pool, moment)).collect();
+    let bursts: Vec<_> = each.map(|(pool, moment)| one(site, sizes, pool, moment)).collect();
     try_join_all(bursts).await
 }
 
-async fn one(publisher: &Publisher, sizes: &Changes<i32>, pool: &str, moment: Duration) -> Result<Burst> {
+async fn one(site: &Site, sizes: &Changes<i32>, pool: &str, moment: Duration) -> Result<Burst> {
     tokio::time::sleep(moment).await;
     let from = sizes.of(pool).last().map_or(0, |(_, replicas)| *replicas);
     let begun = Timestamp::now();
-    let confirmed = publisher.burst(pool, TASKS as usize).await?;
+    let confirmed = site.broker.burst(pool, TASKS).await?;
     let since = |at: Timestamp| at.duration_since(confirmed).as_secs_f64().max(0.0);
     let rise = |above: i32| {
         let changes = sizes.of(pool);

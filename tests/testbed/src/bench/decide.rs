@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::figures::Figures;
+use super::figures::{Figures, Row};
 use super::say;
 
 /// As in `benches/law`.
@@ -45,7 +45,7 @@ pub fn measure(target: &Path) -> Result<Figures> {
         let counted = case.instructions.map_or_else(String::new, |count| format!(", {count} instructions"));
         let measured = format!("{:.2} µs ({:.2}–{:.2}){counted}", case.nanoseconds / 1e3, low / 1e3, high / 1e3);
         let aim = if case.queued == 10 && case.workers == 3 { "≤ 2 µs" } else { "" };
-        figures.row(format!("{} queued, {} workers", case.queued, case.workers), measured, aim, "");
+        figures.rows.push(Row::new(format!("{} queued, {} workers", case.queued, case.workers), measured, aim));
     }
     Ok(figures)
 }

@@ -46,9 +46,21 @@ pub struct Row {
     pub what: String,
     pub measured: String,
     /// What it should be; empty for none.
-    pub aim: &'static str,
+    pub aim: String,
     /// Another's figure, which was not measured by this run; empty for none.
     pub peer: &'static str,
+}
+
+impl Row {
+    pub fn new(what: impl Into<String>, measured: impl Into<String>, aim: impl Into<String>) -> Self {
+        Self { what: what.into(), measured: measured.into(), aim: aim.into(), peer: "" }
+    }
+
+    /// Another's figure.
+    #[must_use]
+    pub fn beside(self, peer: &'static str) -> Self {
+        Self { peer, ..self }
+    }
 }
 
 /// What one part of the benchmark found.
@@ -65,16 +77,12 @@ impl Figures {
         Ok(Self { part: part.into(), rows: Vec::new(), numbers: serde_json::to_value(numbers)? })
     }
 
-    pub fn row(&mut self, what: impl Into<String>, measured: impl Into<String>, aim: &'static str, peer: &'static str) {
-        self.rows.push(Row { what: what.into(), measured: measured.into(), aim, peer });
-    }
-
     pub fn print(&self) {
-        let head = Row { what: self.part.clone(), measured: "measured".into(), aim: "aim", peer: "others *" };
+        let head = Row::new(self.part.clone(), "measured", "aim").beside("others *");
         let rows: Vec<[&str; 4]> = [&head]
             .into_iter()
             .chain(&self.rows)
-            .map(|row| [row.what.as_str(), row.measured.as_str(), row.aim, row.peer])
+            .map(|row| [row.what.as_str(), row.measured.as_str(), &row.aim, row.peer])
             .collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths = [0, 1, 2, 3].map(width);

@@ -1,6 +1,7 @@
 //! `make bench`: what it costs and how fast it is, measured on the real servers, in tables for people and JSON for
 //! programs. Nothing here is judged: tests do that, for what does not depend on the machine.
 
+pub mod broker;
 mod bursts;
 mod decide;
 mod figures;
@@ -8,7 +9,6 @@ mod fleet;
 mod machine;
 mod peers;
 pub mod process;
-mod publisher;
 mod random;
 mod reaction;
 mod release;
@@ -24,14 +24,15 @@ use clap::ValueEnum;
 use crate::demo::awp_binary;
 use crate::demo::interrupts::Interrupts;
 use figures::Figures;
+use fleet::Size;
 use machine::Machine;
 
 /// Measure the operator on real servers of this machine.
 ///
 /// decide: one decision, as `cargo bench -p awp-law` measured it. release: size and start of the program and its image.
-/// reaction: from a confirmed burst to new replicas. fleet: many pools on one broker.
+/// reaction: from a confirmed burst to new replicas. fleet: many pools on one broker, for each broker.
 ///
-/// Example: testbed bench --only reaction --bursts 10
+/// Example: testbed bench --only fleet --fleets kafka:500,sqs:500
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -39,9 +40,9 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', default_values = ["decide", "release", "reaction", "fleet"])]
     only: Vec<Part>,
 
-    /// Sizes of the fleets.
-    #[arg(long, value_delimiter = ',', default_values_t = [200, 1_000])]
-    pools: Vec<u16>,
+    /// The fleets, each BROKER:POOLS.
+    #[arg(long, value_delimiter = ',', default_values = ["rabbitmq:200", "rabbitmq:1000", "kafka:200", "sqs:200"])]
+    fleets: Vec<Size>,
 
     /// Bursts in each series of the reaction.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=500))]
@@ -74,10 +75,10 @@ pub async fn run(args: Args) -> Result<()> {
     let results = target.join("bench");
     eprintln!("bench: {}", machine.describe());
     for part in &args.only {
-        // Only a fleet has a size; each is told when it is measured.
-        let sizes = if *part == Part::Fleet { args.pools.as_slice() } else { &[0] };
-        for pools in sizes {
-            let figures = interrupts.or(Box::pin(measure(*part, &args, *pools, &awp, target))).await?;
+        // There may be several fleets; each is told when it is measured.
+        let count = if *part == Part::Fleet { args.fleets.len() } else { 1 };
+        for number in 0..count {
+            let figures = interrupts.or(Box::pin(measure(*part, &args, number, &awp, target))).await?;
             figures.keep(&results, &machine)?;
             figures.print();
         }
@@ -86,7 +87,7 @@ pub async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-async fn measure(part: Part, args: &Args, pools: u16, awp: &Path, target: &Path) -> Result<Figures> {
+async fn measure(part: Part, args: &Args, number: usize, awp: &Path, target: &Path) -> Result<Figures> {
     match part {
         Part::Decide => decide::measure(target),
         Part::Release => release::measure(awp).await,
@@ -94,7 +95,7 @@ async fn measure(part: Part, args: &Args, pools: u16, awp: &Path, target: &Path)
             let time = Duration::from_secs(2 * u64::from(args.bursts));
             reaction::measure(awp, args.bursts.into(), time).await
         }
-        Part::Fleet => fleet::measure(awp, pools.into(), Duration::from_secs(args.rest.into())).await,
+        Part::Fleet => fleet::measure(awp, args.fleets[number], Duration::from_secs(args.rest.into())).await,
     }
 }
 

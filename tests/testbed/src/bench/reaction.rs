@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::broker::Kind;
 use super::bursts::{self, Burst};
-use super::figures::{Distribution, Figures};
+use super::figures::{Distribution, Figures, Row};
 use super::random::Random;
 use super::site::{PATIENCE, Site, names};
 use super::{peers, say};
@@ -43,7 +44,7 @@ fn series() -> [Series; 4] {
 }
 
 pub async fn measure(awp: &Path, bursts: usize, time: Duration) -> Result<Figures> {
-    let site = Site::start().await?;
+    let site = Site::start(Kind::Rabbitmq).await?;
     let found = on_site(&site, awp, bursts, time).await;
     site.shut_down().await?;
     let found = found?;
@@ -52,9 +53,9 @@ pub async fn measure(awp: &Path, bursts: usize, time: Duration) -> Result<Figure
     let mut figures = Figures::new("reaction", &numbers)?;
     for (series, bursts) in &found {
         let Some(reaction) = Distribution::of(bursts.iter().map(|burst| burst.reaction).collect()) else { continue };
-        figures.row(series.name, reaction.seconds(), series.aim, series.peer);
+        figures.rows.push(Row::new(series.name, reaction.seconds(), series.aim).beside(series.peer));
         if let Some(full) = Distribution::of(bursts.iter().filter_map(|burst| burst.full).collect()) {
-            figures.row(format!("{}, until full size", series.name), full.seconds(), "", "");
+            figures.rows.push(Row::new(format!("{}, until full size", series.name), full.seconds(), ""));
         }
     }
     Ok(figures)
@@ -69,7 +70,7 @@ async fn on_site(site: &Site, awp: &Path, bursts: usize, time: Duration) -> Resu
     let mut pools = Vec::new();
     for (number, series) in series().into_iter().enumerate() {
         let names = names(number * bursts, bursts);
-        site.declare(&names).await?;
+        site.broker.declare(&names).await?;
         site.create(&names, &series.scaling).await?;
         pools.push((series, names));
     }

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use tokio::process::Command;
 
-use super::figures::{Distribution, Figures};
+use super::broker::Kind;
+use super::figures::{Distribution, Figures, Row};
 use super::process::Process;
 use super::say;
 use super::site::Site;
@@ -34,7 +35,7 @@ pub async fn measure(awp: &Path) -> Result<Figures> {
     let program_bytes = std::fs::metadata(awp)?.len();
     let (image_bytes, image_compressed_bytes) = image(awp).await?;
     let version = times(async || version(awp).await).await?;
-    let site = Site::start().await?;
+    let site = Site::start(Kind::Rabbitmq).await?;
     let started = starts(&site, awp).await;
     site.shut_down().await?;
     let (ready, memory) = started?;
@@ -42,12 +43,14 @@ pub async fn measure(awp: &Path) -> Result<Figures> {
 
     let mut figures = Figures::new("release", &release)?;
     let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
-    figures.row("program", megabytes(program_bytes), "", "");
     let image = format!("{} ({} compressed)", megabytes(image_bytes), megabytes(image_compressed_bytes));
-    figures.row("image", image, "≤ 40 MB", "");
-    figures.row("awp --version", release.version.seconds(), "", "");
-    figures.row("awp run until ready", release.ready.seconds(), "", "");
-    figures.row("memory without pools", megabytes(memory), "", "");
+    figures.rows = vec![
+        Row::new("program", megabytes(program_bytes), ""),
+        Row::new("image", image, "≤ 40 MB"),
+        Row::new("awp --version", release.version.seconds(), ""),
+        Row::new("awp run until ready", release.ready.seconds(), ""),
+        Row::new("memory without pools", megabytes(memory), ""),
+    ];
     Ok(figures)
 }
 

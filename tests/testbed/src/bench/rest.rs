@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
+use super::broker::{Counted, Requests};
 use super::process::Process;
 use super::site::Site;
 
@@ -20,16 +21,28 @@ pub struct Rest {
     /// What the broker uses more than it did without the operator.
     pub broker_cpu: f64,
     pub broker_cpu_without: f64,
-    pub amqp_connections: usize,
-    pub management_connections: usize,
+    /// To the broker, by what is spoken.
+    pub connections: BTreeMap<&'static str, usize>,
     pub api_server_connections: usize,
     /// Requests other than watches that are renewed.
     pub api_requests: usize,
     pub api_writes: usize,
     /// By verb and resource.
     pub api_written: BTreeMap<String, usize>,
-    pub declares_per_second: f64,
-    pub management_requests_per_second: f64,
+    /// To the broker, by their kind.
+    pub requests_per_second: BTreeMap<String, f64>,
+}
+
+impl Rest {
+    /// Requests of this kind to the broker, per second.
+    pub fn requests(&self, kind: &str) -> f64 {
+        self.requests_per_second.get(kind).copied().unwrap_or(0.0)
+    }
+
+    /// All requests to the broker, per second.
+    pub fn all_requests(&self) -> f64 {
+        self.requests_per_second.values().sum()
+    }
 }
 
 /// The share of a core that `process` uses, over `time`.
@@ -39,67 +52,69 @@ pub async fn share(process: Process, time: Duration) -> Result<f64> {
     Ok((process.cpu()?.saturating_sub(before)).as_secs_f64() / began.elapsed().as_secs_f64())
 }
 
-/// Waits until the operator has written nothing for `quiet`, at most for `limit`; answers how long that took.
+/// Waits until the broker is read as at rest and the operator has written nothing for `quiet`, at most for `limit`;
+/// answers when the last write was.
 pub async fn settle(site: &Site, quiet: Duration, limit: Duration) -> Result<Duration> {
     let began = Instant::now();
+    let early = site.broker.calm_after().max(quiet);
+    let mut written = Duration::ZERO;
     while began.elapsed() < limit {
         let since = SystemTime::now() - quiet;
-        if began.elapsed() >= quiet && site.plane.writes_by(&site.operator_user(), since)?.is_empty() {
+        let is_quiet = site.plane.writes_by(&site.operator_user(), since)?.is_empty();
+        if is_quiet && began.elapsed() >= early {
             break;
+        }
+        if !is_quiet {
+            written = began.elapsed();
         }
         sleep(Duration::from_secs(4)).await;
     }
-    Ok(began.elapsed().saturating_sub(quiet))
+    Ok(written.saturating_sub(quiet))
 }
 
-/// Looks for `time`. Names of queues have `name_length` bytes; `broker_cpu_without` was measured without the operator.
-pub async fn look(
-    site: &Site,
-    operator: Process,
-    name_length: usize,
-    broker_cpu_without: f64,
-    time: Duration,
-) -> Result<Rest> {
-    let broker = site.broker_process().await?;
+/// Looks for `time`; `broker_cpu_without` was measured without the operator.
+pub async fn look(site: &Site, operator: Process, broker_cpu_without: f64, time: Duration) -> Result<Rest> {
+    let broker = site.broker.process().await?;
     let user = site.operator_user();
-    let before = (site.broker.received_bytes(&site.vhost).await?, site.management_requests()?);
+    let before = site.broker.requests().await?;
     let (began, since) = (Instant::now(), SystemTime::now());
     let (operator_cpu, broker_cpu) = tokio::try_join!(share(operator, time), share(broker, time))?;
     let connections = operator.connections()?;
     let to = |port: u16| connections.get(&port).copied().unwrap_or(0);
-    let api_server_port = site.plane.api_server_port();
     let requests = site.plane.requests_by(&user, since)?;
     let writes = site.plane.writes_by(&user, since)?;
-    let requests_after = site.management_requests()?;
-    let counted_for = began.elapsed().as_secs_f64();
-    let received = site.broker.received_bytes(&site.vhost).await?.saturating_sub(before.0);
+    let seconds = began.elapsed().as_secs_f64();
+    let requests_per_second = rates(&before, site.broker.requests().await?);
     let (operator_memory, operator_memory_peak) = operator.memory()?;
     Ok(Rest {
-        seconds: counted_for,
+        seconds,
         operator_cpu,
         operator_memory,
         operator_memory_peak,
         broker_cpu: (broker_cpu - broker_cpu_without).max(0.0),
         broker_cpu_without,
-        amqp_connections: to(site.broker.amqp_port()),
-        management_connections: to(site.broker.management_port()),
-        api_server_connections: to(api_server_port),
+        connections: site.broker.ports().into_iter().map(|(spoken, port)| (spoken, to(port))).collect(),
+        api_server_connections: to(site.plane.api_server_port()),
         api_requests: requests.iter().filter(|request| request.verb != "watch").count(),
         api_writes: writes.len(),
         api_written: count(writes.iter().map(|write| format!("{} {}", write.verb, write.resource))),
-        declares_per_second: received as f64 / declare_length(name_length) as f64 / began.elapsed().as_secs_f64(),
-        management_requests_per_second: (requests_after - before.1) as f64 / counted_for,
+        requests_per_second,
     })
+}
+
+/// Per second between two counts; a kind that is new has been none before, for as long as the look took.
+fn rates(before: &Requests, after: Requests) -> BTreeMap<String, f64> {
+    let began = before.values().map(|it| it.at).min();
+    let rate = |(kind, now): (String, Counted)| {
+        let (count, at) = before.get(&kind).map_or((0.0, began.unwrap_or(now.at)), |it| (it.count, it.at));
+        let seconds = now.at.duration_since(at).as_secs_f64();
+        (kind, if seconds > 0.0 { (now.count - count) / seconds } else { 0.0 })
+    };
+    after.into_iter().map(rate).collect()
 }
 
 fn count(kinds: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     kinds.for_each(|kind| *counts.entry(kind).or_insert(0) += 1);
     counts
-}
-
-/// Bytes of a passive `queue.declare` (AMQP 0-9-1, 1.7.2.1): a frame's head and end, the method, a reserved short, the
-/// name with its length, a byte of flags, an empty table.
-fn declare_length(name: usize) -> usize {
-    8 + 4 + 2 + 1 + name + 1 + 4
 }

@@ -13,61 +13,44 @@ use kube::api::{ApiResource, DynamicObject, PostParams};
 use kube::runtime::watcher::Config;
 use serde_json::{Value, json};
 
-use super::process::Process;
-use crate::base::scratch::Scratch;
+use super::broker::{self, Broker, Kind, SECRET};
 use crate::changes::Changes;
 use crate::operator::{Operator, Options, install_chart};
-use crate::rabbitmq::{self, RabbitMq, User};
 use crate::{ControlPlane, Kwok, replicas};
 
-const SECRET: &str = "broker";
-const PASSWORD: &str = "bench-reader";
 /// Tasks that a worker holds.
 pub const PREFETCH: u32 = 4;
-/// Requests to the API server at a time, and connections that declare queues.
-const AT_ONCE: usize = 8;
+/// Requests to the API server at a time, and queues that are made.
+pub const AT_ONCE: usize = 8;
 
 pub struct Site {
     pub plane: ControlPlane,
-    pub broker: RabbitMq,
+    pub broker: Box<dyn Broker>,
     pub namespace: String,
-    pub vhost: String,
     kwok: Kwok,
-    /// The management API's log of its requests.
-    requests: Scratch,
 }
 
 impl Site {
-    pub async fn start() -> Result<Self> {
-        let requests = Scratch::new("bench")?;
+    pub async fn start(kind: Kind) -> Result<Self> {
         let cluster = async {
             let plane = ControlPlane::start().await?;
             let kwok = Kwok::start(&plane).await?;
             anyhow::Ok((plane, kwok))
         };
-        // Statistics and totals are as old as the product makes them by default.
-        let options = rabbitmq::Options {
-            quorum_tick_interval: 5_000,
-            statistics_interval: 5_000,
-            extra: format!("management.http_log_dir = {}", requests.path().display()),
-            ..rabbitmq::Options::default()
-        };
-        let ((plane, kwok), broker) = futures::try_join!(cluster, RabbitMq::start(options))?;
-        let (namespace, vhost) = (plane.namespace("fleet").await?, broker.vhost("fleet").await?);
-        broker.add_user(User::monitoring(&vhost, PASSWORD), &vhost).await?;
+        let ((plane, kwok), broker) = futures::try_join!(cluster, broker::start(kind))?;
+        let namespace = plane.namespace("fleet").await?;
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET, "namespace": namespace},
-            "stringData": {"username": vhost, "password": PASSWORD},
+            "stringData": broker.login(),
         });
         plane.apply(&secret.to_string()).await?;
-        Ok(Self { plane, broker, namespace, vhost, kwok, requests })
+        Ok(Self { plane, broker, namespace, kwok })
     }
 
     pub async fn shut_down(self) -> Result<()> {
         self.kwok.shut_down().await?;
         self.broker.shut_down().await?;
-        self.plane.shut_down().await?;
-        self.requests.finish().await
+        self.plane.shut_down().await
     }
 
     /// The chart's CRD and rights.
@@ -84,19 +67,6 @@ impl Site {
     fn options(&self, awp: &Path) -> Options {
         let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/awp");
         Options { log: "info".into(), ..Options::new(awp, chart, &self.namespace) }
-    }
-
-    /// Quorum queues.
-    pub async fn declare(&self, names: &[String]) -> Result<()> {
-        let each = |name: &String| {
-            let name = name.clone();
-            async move { self.broker.declare_quorum(&self.vhost, &name).await }
-        };
-        let mut declared = iter(names.iter().map(each)).buffer_unordered(AT_ONCE);
-        while let Some(one) = declared.next().await {
-            one?;
-        }
-        Ok(())
     }
 
     /// Creates the pools `names`, each on the queue of its name; `scaling` is `spec.scaling`.
@@ -121,10 +91,7 @@ impl Site {
             "apiVersion": "agentworkers.io/v1alpha1", "kind": "AgentWorkerPool",
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": {
-                "broker": {"rabbitmq": {
-                    "uri": self.broker.amqp_uri(&self.vhost), "managementUri": self.broker.management_uri(),
-                    "credentials": {"secretRef": {"name": SECRET}}, "queues": [name],
-                }},
+                "broker": self.broker.spec(name),
                 "worker": {"template": {"spec": {"containers": [{
                     "name": "agent", "image": "example/agent:1", "resources": {"limits": {"memory": "2Gi"}},
                 }]}}},
@@ -162,20 +129,6 @@ impl Site {
     /// The operator in the API server's audit log.
     pub fn operator_user(&self) -> String {
         format!("system:serviceaccount:{}:awp", self.namespace)
-    }
-
-    pub async fn broker_process(&self) -> Result<Process> {
-        Ok(Process(self.broker.pid().await?))
-    }
-
-    /// How many requests the management API has answered to the operator.
-    pub fn management_requests(&self) -> Result<usize> {
-        let mut requests = 0;
-        for entry in std::fs::read_dir(self.requests.path())?.flatten().filter(|entry| entry.path().is_file()) {
-            let log = std::fs::read_to_string(entry.path()).unwrap_or_default();
-            requests += log.lines().filter(|line| line.contains(&self.vhost) && line.contains("/api/")).count();
-        }
-        Ok(requests)
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Broker {
 /// Files and ports of all brokers of a cluster.
 pub fn set_up(jars: &Path, scratch: &Scratch, authority: &Authority, options: &Options) -> Result<Vec<Broker>> {
     let ids: Vec<i32> = (1..).take(options.brokers).collect();
-    let taken = || Ok(Ports { clients: try_ports()?, controller: ports::free()? });
+    let taken = || Ok(Ports { clients: try_ports()?, controller: ports::free()?, relay: options.relay });
     let ports = ids.iter().map(|_| taken()).collect::<Result<Vec<Ports>>>()?;
     let controllers: Vec<(i32, u16)> = ids.iter().zip(&ports).map(|(id, it)| (*id, it.controller)).collect();
     let mut brokers = Vec::new();
@@ -84,6 +84,10 @@ impl Broker {
         format!("{}:{}", listener.host(), self.ports.of(listener))
     }
 
+    pub async fn pid(&self) -> Result<u32> {
+        self.server.lock().await.as_ref().context("the broker does not run")?.pid()
+    }
+
     /// Where it writes its log.
     pub fn log(&self) -> Result<PathBuf> {
         let server = self.server.try_lock().context("the broker starts or stops")?;
@@ -111,8 +115,7 @@ impl Broker {
     }
 
     async fn signal(&self, signal: Signal) -> Result<()> {
-        let server = self.server.lock().await;
-        let pid = server.as_ref().context("the broker does not run")?.pid()?;
+        let pid = self.pid().await?;
         Ok(kill_process(Pid::from_raw(pid.cast_signed()).context("pid 0")?, signal)?)
     }
 

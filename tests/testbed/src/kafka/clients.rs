@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::task::spawn_blocking;
 
@@ -23,6 +23,22 @@ pub struct Clients {
 /// An open transaction; dropping it leaves it open until the broker's timeout.
 pub struct Transaction {
     producer: FutureProducer,
+}
+
+/// Puts records on topics.
+pub struct Producer(FutureProducer);
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Producer")
+    }
+}
+
+impl Producer {
+    /// Waits until all in-sync replicas have them.
+    pub async fn send(&self, topic: &str, partition: i32, bodies: &[&str]) -> Result<()> {
+        send(&self.0, topic, partition, bodies, None).await
+    }
 }
 
 impl std::fmt::Debug for Transaction {
@@ -91,8 +107,11 @@ impl Clients {
     }
 
     pub async fn produce(&self, topic: &str, partition: i32, bodies: &[&str], millis: Option<i64>) -> Result<()> {
-        let producer: FutureProducer = self.config().set("acks", "all").set("linger.ms", "0").create()?;
-        send(&producer, topic, partition, bodies, millis).await
+        send(&self.producer()?.0, topic, partition, bodies, millis).await
+    }
+
+    pub fn producer(&self) -> Result<Producer> {
+        Ok(Producer(self.config().set("acks", "all").set("linger.ms", "0").create()?))
     }
 
     pub async fn transaction(&self, id: &str, topic: &str, partition: i32, bodies: &[&str]) -> Result<Transaction> {

@@ -57,9 +57,15 @@ pub struct Ports {
     /// In the order of [`LISTENERS`].
     pub clients: [u16; 5],
     pub controller: u16,
+    /// What clients are told instead.
+    pub relay: Option<(Listener, u16)>,
 }
 
 impl Ports {
+    fn told(&self, listener: Listener) -> u16 {
+        self.relay.filter(|(of, _)| *of == listener).map_or_else(|| self.of(listener), |(_, port)| port)
+    }
+
     pub fn of(&self, listener: Listener) -> u16 {
         LISTENERS.iter().position(|it| *it == listener).map_or(0, |at| self.clients[at])
     }
@@ -76,7 +82,7 @@ pub fn lines(id: i32, ports: &Ports, controllers: &[(i32, u16)], folder: &Path, 
     let each =
         |line: &dyn Fn(Listener) -> String| LISTENERS.into_iter().filter(known).map(line).collect::<Vec<_>>().join(",");
     let listeners = each(&|it| format!("{}://127.0.0.1:{}", it.words().0, ports.of(it)));
-    let advertised = each(&|it| format!("{}://{}:{}", it.words().0, it.host(), ports.of(it)));
+    let advertised = each(&|it| format!("{}://{}:{}", it.words().0, it.host(), ports.told(it)));
     let protocols = each(&|it| format!("{}:{}", it.words().0, it.words().1));
     let file = |name: &str| folder.join(name).display().to_string();
     let mut lines = vec![

@@ -20,7 +20,7 @@ use crate::base::scratch::Scratch;
 use crate::install::kafka as install;
 pub use broker::Broker;
 use clients::Clients;
-pub use clients::Transaction;
+pub use clients::{Producer, Transaction};
 pub use configuration::Listener;
 
 /// A user who may do everything, by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512.
@@ -41,12 +41,14 @@ pub struct Options {
     pub request_log: bool,
     /// One that is installed.
     pub version: String,
+    /// A relay before a listener of one broker: clients are told its port instead of the broker's own.
+    pub relay: Option<(Listener, u16)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let version = std::env::var("AWP_TESTBED_KAFKA").unwrap_or_else(|_| install::VERSION.to_owned());
-        Self { brokers: 1, extra: String::new(), request_log: false, version }
+        Self { brokers: 1, extra: String::new(), request_log: false, version, relay: None }
     }
 }
 
@@ -161,6 +163,11 @@ impl Kafka {
     /// The same with a time of the records' own, in milliseconds since 1970.
     pub async fn produce_at(&self, topic: &str, partition: i32, bodies: &[&str], millis: i64) -> Result<()> {
         self.clients.produce(topic, partition, bodies, Some(millis)).await
+    }
+
+    /// For many records: its connection stays open.
+    pub fn producer(&self) -> Result<Producer> {
+        self.clients.producer()
     }
 
     /// Opens a transaction, puts `bodies` into it and leaves it open.

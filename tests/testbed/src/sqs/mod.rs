@@ -65,6 +65,10 @@ impl Sqs {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    pub async fn pid(&self) -> Result<u32> {
+        self.server.lock().await.as_ref().context("ElasticMQ does not run")?.pid()
+    }
+
     /// The URL of a queue of that name, whether it exists or not.
     pub fn queue_url(&self, name: &str) -> String {
         format!("{}/{ACCOUNT}/{name}", self.endpoint())

@@ -43,6 +43,15 @@ pub struct Counts {
 }
 
 impl Kind {
+    /// On a command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rabbitmq => "rabbitmq",
+            Self::Sqs => "sqs",
+            Self::Kafka => "kafka",
+        }
+    }
+
     /// For people.
     pub fn name(self) -> &'static str {
         match self {
