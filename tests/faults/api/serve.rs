@@ -84,28 +84,23 @@ impl World {
             Verb::Get => {
                 let object = self.store.get(asked.kind, &asked.name);
                 let object = object.ok_or_else(|| No::not_found(asked.kind, &asked.name))?;
-                Ok(if asked.sub == Sub::Scale { write::scale(object).to_string() } else { object.to_string() })
+                Ok(if asked.sub == Sub::Scale {
+                    write::scale(object).to_string()
+                } else {
+                    object.text(false).to_owned()
+                })
             }
             Verb::List => {
                 let found = self.store.all(asked.kind).filter(|object| asked.selector.matches(object));
-                let items: Vec<String> = found.map(|object| shown(object, asked.slim)).collect();
+                let items: Vec<&str> = found.map(|object| object.text(asked.slim)).collect();
                 let (of, kind, version) = (asked.kind.api_version(), asked.kind.name(), self.store.version);
                 let head =
                     format!(r#""apiVersion":"{of}","kind":"{kind}List","metadata":{{"resourceVersion":"{version}"}}"#);
                 Ok(format!(r#"{{{head},"items":[{}]}}"#, items.join(",")))
             }
-            _ => self.write(asked, sent).map(|object| object.to_string()),
+            _ => self.write(asked, sent).map(|object| object.text(false).to_owned()),
         }
     }
-}
-
-/// An object as a client that wants only metadata sees it: as text, for no object is copied to be shown.
-pub fn shown(object: &Value, slim: bool) -> String {
-    if !slim {
-        return object.to_string();
-    }
-    let metadata = &object["metadata"];
-    format!(r#"{{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata","metadata":{metadata}}}"#)
 }
 
 pub fn status(no: &No) -> Value {
