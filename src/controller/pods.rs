@@ -64,6 +64,12 @@ impl PrefetchHistory {
     /// Values kept: workers older than that many changes count with the current value.
     const KEPT: usize = 8;
 
+    /// As the pool's ConfigMap has it.
+    pub fn noted_on(map: Option<&impl ResourceExt>) -> Self {
+        let noted = map.and_then(|map| map.annotations().get(annotations::PREFETCH_HISTORY));
+        noted.map(|text| Self::parse(text)).unwrap_or_default()
+    }
+
     /// What cannot be parsed is left out.
     pub fn parse(text: &str) -> Self {
         let entries = text.split(',').filter_map(|entry| {

@@ -126,6 +126,11 @@ impl World {
                 self.judge_write(asked, sent, before.as_deref().map(|before| &**before));
                 self.wake_deployment(&asked.name);
             }
+            Ok(_) if asked.kind == Kind::ConfigMap => {
+                self.judge_map(asked, sent, before.as_deref().map(|before| &**before));
+                // Garbage is collected sooner or later.
+                self.soon(10, 2000, Happening::Deployment("nothing, but orphans".into()));
+            }
             Ok(_) => (),
             Err(no) => self.note(|| format!("  {asked}: {} {}", no.code, no.message)),
         }

@@ -1,61 +1,71 @@
-//! The pool's ConfigMap: what workers learn without a rollout.
+//! The pool's ConfigMap: what workers learn without a rollout. As a number of replicas, it is written on what is there at
+//! this moment: an apply that was long on its way undoes no later one, and makes no deleted ConfigMap anew.
 
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
-use kube::api::{ListParams, Patch};
-use serde_json::json;
+use std::collections::BTreeMap;
 
-use super::{Step, dead_letter_target, forced};
+use super::{Outcome, Step, dead_letter_target, forced, is_conflict, mean};
 use crate::api::names::{env, owned, reasons};
 use crate::brokers::DeadLetterTarget;
 use crate::controller::build;
-use crate::controller::dereference::Found;
 use crate::controller::observe::Seen;
+use crate::controller::pods::PrefetchHistory;
 use crate::controller::validate::{Refusal, is_controlled_by};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{ListParams, Patch};
 
 /// Seconds for which the cache may not show what was written: a watch that lags, or that is dead and not known to be.
 const CACHE_LAG: f64 = 30.0;
 
 impl Step<'_> {
-    /// Writes the pool's ConfigMap where it says something else; a refusal if it is somebody else's.
-    pub(super) async fn config_map(&mut self, seen: &Seen) -> kube::Result<Option<Refusal>> {
-        let mut history = seen.history.clone();
-        history.note(self.decision.prefetch, self.now);
-        let unread = seen.facts.is_none();
-        let target = dead_letter_target(self.plan, seen).or_else(|| known_target(self.found).filter(|_| unread));
-        let desired = build::config_map(&self.found.pool, self.decision.prefetch, &history, target.as_ref());
-        let data = &desired["data"];
-        let live = self.found.config_map.as_deref();
-        let lately = self
-            .memory
-            .config_map
-            .as_ref()
-            .is_some_and(|(written, at)| written == data && self.now.since(*at) < CACHE_LAG);
-        if lately || live.is_some_and(|live| json!(live.data) == *data) {
+    /// Writes the pool's ConfigMap where it says something else; an outcome if the pass ends with that.
+    pub(super) async fn config_map(&mut self, seen: &Seen) -> kube::Result<Option<Outcome>> {
+        let cached = self.found.config_map.as_deref();
+        let data = self.config_data(seen, cached);
+        if cached.is_some_and(|map| map.data.as_ref() == Some(&data)) || self.lately_written(&data) {
             return Ok(None);
         }
         let api: Api<ConfigMap> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         let name = owned::config_map(&self.key.name);
-        if live.is_none() && self.is_foreign(&api, &name).await? {
+        // Past the cache, which lags, and sees only ConfigMaps with the pool's label.
+        let fresh = api.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await?.items.pop();
+        if fresh.as_ref().is_some_and(|map| !is_controlled_by(&self.found.pool, &map.metadata)) {
             let message =
                 format!("a ConfigMap {name} is here already and not this pool's; rename the pool, or delete it");
-            return Ok(Some(Refusal::wrong(reasons::NAME_TAKEN, message)));
+            let refusal = Some(Refusal::wrong(reasons::NAME_TAKEN, message));
+            return Ok(Some(Outcome { scaled: None, refusal }));
         }
-        api.patch(&name, &forced(), &Patch::Apply(&desired)).await?;
-        self.memory.config_map = Some((desired["data"].clone(), self.now));
+        let data = self.config_data(seen, fresh.as_ref());
+        if fresh.as_ref().is_none_or(|map| map.data.as_ref() != Some(&data)) {
+            let mut history = PrefetchHistory::noted_on(fresh.as_ref());
+            history.note(self.decision.prefetch, self.now);
+            let mut desired = build::config_map(&self.found.pool, &data, &history);
+            mean(&mut desired, fresh.as_ref().map(|map| &map.metadata));
+            match api.patch(&name, &forced(), &Patch::Apply(&desired)).await {
+                Err(error) if is_conflict(&error) => return Ok(Some(self.overtaken())),
+                written => drop(written?),
+            }
+        }
+        self.memory.config_map = Some((data, self.now));
         Ok(None)
     }
 
-    /// The watch sees only ConfigMaps with the pool's label: before one is made, its name is looked up.
-    async fn is_foreign(&self, api: &Api<ConfigMap>, name: &str) -> kube::Result<bool> {
-        let there = api.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await?.items;
-        Ok(there.first().is_some_and(|map| !is_controlled_by(&self.found.pool, &map.metadata)))
+    /// `live`: as it is, for what is kept of it.
+    fn config_data(&self, seen: &Seen, live: Option<&ConfigMap>) -> BTreeMap<String, String> {
+        let unread = seen.facts.is_none();
+        let target = dead_letter_target(self.plan, seen).or_else(|| known_target(live?).filter(|_| unread));
+        build::config_data(self.decision.prefetch, target)
+    }
+
+    fn lately_written(&self, data: &BTreeMap<String, String>) -> bool {
+        let written = self.memory.config_map.as_ref();
+        written.is_some_and(|(written, at)| written == data && self.now.since(*at) < CACHE_LAG)
     }
 }
 
 /// What the ConfigMap says already: kept while the broker cannot be asked.
-fn known_target(found: &Found) -> Option<DeadLetterTarget> {
-    let data = found.config_map.as_ref()?.data.as_ref()?;
+fn known_target(map: &ConfigMap) -> Option<DeadLetterTarget> {
+    let data = map.data.as_ref()?;
     if let Some(queue) = data.get(env::DEAD_LETTER) {
         return Some(DeadLetterTarget::Queue(queue.clone()));
     }

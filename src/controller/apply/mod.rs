@@ -6,9 +6,10 @@ mod replicas;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v1::Scale;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Context;
 use super::build::{self, WorkerContract};
@@ -51,8 +52,8 @@ impl Step<'_> {
         }
         match &spec.worker {
             parsed::Worker::Template(template) => {
-                if let Some(refusal) = self.config_map(seen).await? {
-                    return Ok(Outcome { scaled: None, refusal: Some(refusal) });
+                if let Some(outcome) = self.config_map(seen).await? {
+                    return Ok(outcome);
                 }
                 self.own_deployment(template, seen).await
             }
@@ -112,15 +113,7 @@ impl Step<'_> {
             return Ok(refused("the template cannot be written as JSON".into()));
         };
         desired["spec"]["replicas"] = json!(to);
-        let metadata = &mut desired["metadata"];
-        if let Some(fresh) = fresh {
-            metadata["resourceVersion"] = json!(fresh.metadata.resource_version);
-            // The version alone would create a deleted one anew.
-            metadata["uid"] = json!(fresh.metadata.uid);
-        } else {
-            // An apply that is long on its way must not scale what was made meanwhile.
-            metadata["resourceVersion"] = json!(OF_NONE);
-        }
+        mean(&mut desired, fresh.map(|fresh| &fresh.metadata));
         let api: Api<Deployment> = Api::namespaced(self.context.parts.client.clone(), &self.key.namespace);
         let live = match api.patch(&self.key.name, &forced(), &Patch::Apply(&desired)).await {
             Ok(live) => live,
@@ -182,6 +175,19 @@ impl Step<'_> {
 /// there is something already.
 const OF_NONE: &str = "1";
 
+/// Makes `desired` an apply for the very object that `fresh` is of, and no other; `None` = there is none.
+fn mean(desired: &mut Value, fresh: Option<&ObjectMeta>) {
+    let metadata = &mut desired["metadata"];
+    if let Some(fresh) = fresh {
+        metadata["resourceVersion"] = json!(fresh.resource_version);
+        // The version alone would create a deleted one anew.
+        metadata["uid"] = json!(fresh.uid);
+    } else {
+        // An apply that is long on its way must not change what was made meanwhile.
+        metadata["resourceVersion"] = json!(OF_NONE);
+    }
+}
+
 fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)
 }
@@ -237,10 +243,8 @@ fn first_line(message: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use kube::core::Status;
-    use serde_json::Value;
-
     use super::*;
+    use kube::core::Status;
 
     fn api_error(value: Value) -> kube::Error {
         kube::Error::Api(serde_json::from_value::<Status>(value).unwrap().boxed())
