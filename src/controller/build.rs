@@ -4,6 +4,8 @@
 //! would roll every pool. What may change while workers run (prefetch, dead-letter target) comes from
 //! the pool's ConfigMap instead.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Resource, ResourceExt};
@@ -182,22 +184,21 @@ fn mounts(contract: &WorkerContract) -> Vec<Value> {
     mounts
 }
 
-/// The pool's ConfigMap: what running pools may change without a rollout.
-pub fn config_map(
-    pool: &AgentWorkerPool,
-    prefetch: u32,
-    history: &PrefetchHistory,
-    dead_letter: Option<&DeadLetterTarget>,
-) -> Value {
-    let mut data = json!({ env::PREFETCH: prefetch.to_string() });
+/// What the pool's ConfigMap says: what running pools may change without a rollout.
+pub fn config_data(prefetch: u32, dead_letter: Option<DeadLetterTarget>) -> BTreeMap<String, String> {
+    let mut data = BTreeMap::from([(env::PREFETCH.to_owned(), prefetch.to_string())]);
     match dead_letter {
         Some(DeadLetterTarget::Exchange { exchange, routing_key, .. }) => {
-            data[env::DEAD_LETTER_EXCHANGE] = json!(exchange);
-            data[env::DEAD_LETTER_ROUTING_KEY] = json!(routing_key);
+            data.insert(env::DEAD_LETTER_EXCHANGE.into(), exchange);
+            data.insert(env::DEAD_LETTER_ROUTING_KEY.into(), routing_key);
         }
-        Some(DeadLetterTarget::Queue(queue)) => data[env::DEAD_LETTER] = json!(queue),
+        Some(DeadLetterTarget::Queue(queue)) => drop(data.insert(env::DEAD_LETTER.into(), queue)),
         None => {}
     }
+    data
+}
+
+pub fn config_map(pool: &AgentWorkerPool, data: &BTreeMap<String, String>, history: &PrefetchHistory) -> Value {
     let mut metadata = owned_metadata(pool, &owned::config_map(&pool.name_any()));
     metadata["annotations"] = json!({ annotations::PREFETCH_HISTORY: history.to_string() });
     json!({

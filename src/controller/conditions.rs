@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::apply::{self, Outcome};
+use super::apply;
 use super::events::Happening;
 use super::memory::Memory;
 use super::news::News;
@@ -33,8 +33,8 @@ pub fn update(
     let mut happenings = Vec::new();
     let (says, gone) = match news {
         News::Refused(refusal) => refused(refusal, memory, now),
-        News::Decided { decision, outcome, plan, seen } => {
-            happenings.extend(of_scaling(old, decision, outcome, plan));
+        News::Decided { decision, plan, seen, .. } => {
+            happenings.extend(of_bounds(old, decision, plan));
             decided(decision, plan, seen, memory, now)
         }
     };
@@ -225,13 +225,8 @@ fn backlog_known(reading: &QueueReading, trust: Trust, slow: Option<&Unknown>) -
     Says { type_: types::BACKLOG_KNOWN, status, reason, message }
 }
 
-fn of_scaling(old: &AgentWorkerPoolStatus, decision: &Decision, outcome: &Outcome, plan: &Plan) -> Vec<Happening> {
+fn of_bounds(old: &AgentWorkerPoolStatus, decision: &Decision, plan: &Plan) -> Vec<Happening> {
     let mut happenings = Vec::new();
-    if let Some((from, to)) = outcome.scaled {
-        let reason = if to > from { reasons::SCALED_UP } else { reasons::SCALED_DOWN };
-        let note = format!("{from} → {to} workers: {}", decision.reason);
-        happenings.push(Happening { reason, action: "Scale", warning: false, note });
-    }
     let bound = |bound: Bound| old.decision.as_ref().is_some_and(|old| old.bound_by == bound.as_str());
     let held = plan.settings.hold_replicas.is_some();
     match (bound(Bound::ManualHold), held && decision.bound_by == Bound::ManualHold) {

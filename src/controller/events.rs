@@ -4,6 +4,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
 
 use crate::api::AgentWorkerPool;
+use crate::api::names::reasons;
 use crate::scaling::time::Timestamp;
 
 /// Events of one pool in a row before it must wait, and how fast it may go on: client-go's spam filter has
@@ -42,6 +43,13 @@ pub struct Happening {
     pub action: &'static str,
     pub warning: bool,
     pub note: String,
+}
+
+impl Happening {
+    pub fn scaled(from: u32, to: u32, why: &str) -> Self {
+        let reason = if to > from { reasons::SCALED_UP } else { reasons::SCALED_DOWN };
+        Self { reason, action: "Scale", warning: false, note: format!("{from} → {to} workers: {why}") }
+    }
 }
 
 /// The API server's limit on a note, bytes.

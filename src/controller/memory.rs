@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::build::WorkerContract;
@@ -33,7 +32,7 @@ pub struct Memory {
     pub deployment: Option<Applied>,
     pub written: Option<Written>,
     /// What the ConfigMap was last made to say, and when.
-    pub config_map: Option<(Value, Timestamp)>,
+    pub config_map: Option<(BTreeMap<String, String>, Timestamp)>,
     /// The last status written, and the pool's version in the cache then: until that moves, the cache does not have it.
     pub status: Option<(AgentWorkerPoolStatus, Option<String>)>,
     /// When the API server said that this pool is gone, which the cache does not know yet.

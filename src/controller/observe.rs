@@ -39,7 +39,6 @@ pub struct Seen {
     pub declaration: Option<Declaration>,
     /// Other pools on the same queue.
     pub sharing: Vec<PoolKey>,
-    pub history: PrefetchHistory,
 }
 
 /// `None` = too early to say anything.
@@ -56,7 +55,7 @@ pub fn observe(
         let running: Vec<&Pod> = pods.iter().copied().filter(|pod| !pod.finished).collect();
         memory.reports.poll(&running, port, &context.parts.workers, now);
     }
-    let history = history(found);
+    let history = PrefetchHistory::noted_on(found.config_map.as_deref());
     let current = found.pool.status.as_ref().and_then(|status| status.prefetch).unwrap_or(1);
     let reports = memory.reports.latest();
     let workers = memory.pods.workers(&pods, &reports, &history, current, now);
@@ -87,7 +86,7 @@ pub fn observe(
         replicas,
         workers,
     });
-    Some(Seen { observation, facts, gaps, declaration, sharing, history })
+    Some(Seen { observation, facts, gaps, declaration, sharing })
 }
 
 fn subscribe<'a>(context: &Context, plan: &Plan, memory: &'a mut Memory, now: Timestamp) -> &'a mut Queue {
@@ -168,11 +167,6 @@ fn scaled(reading: QueueReading, share: f64, workers: &[Worker]) -> QueueReading
             .map(|unacked| crate::scaling::observation::Counted { count: part(unacked.count), at: unacked.at }),
         ..counts
     })
-}
-
-fn history(found: &Found) -> PrefetchHistory {
-    let noted = found.config_map.as_ref().and_then(|map| map.prefetch_history.as_deref());
-    noted.map(PrefetchHistory::parse).unwrap_or_default()
 }
 
 /// The cluster's own words for why it starts no more pods.

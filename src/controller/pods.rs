@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::objects::Pod;
+use super::objects::{ConfigMap, Pod};
 use crate::scaling::observation::{Report, Worker, WorkerPhase};
 use crate::scaling::time::Timestamp;
 
@@ -57,6 +57,11 @@ impl std::fmt::Display for PrefetchHistory {
 impl PrefetchHistory {
     /// Values kept: workers older than that many changes count with the current value.
     const KEPT: usize = 8;
+
+    /// As the pool's ConfigMap has it.
+    pub fn noted_on(map: Option<&ConfigMap>) -> Self {
+        map.and_then(|map| map.prefetch_history.as_deref()).map(Self::parse).unwrap_or_default()
+    }
 
     /// What cannot be parsed is left out.
     pub fn parse(text: &str) -> Self {

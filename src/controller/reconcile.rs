@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Context;
 use super::apply::{Outcome, Step};
 use super::dereference::{self, Found};
+use super::events::{self, Happening};
 use super::explanations::{Ended, Last};
 use super::memory::Memory;
 use super::news::News;
@@ -145,7 +146,7 @@ async fn conclude(
 ) -> Result<Pass, Error> {
     let next = next_look(&decision, plan, seen, memory, now);
     context.parts.metrics.record(&key.labels(), &decision);
-    tell(context, key, &decision, &outcome);
+    tell(context, key, found, &decision, &outcome, memory, now).await;
     let passed = memory.state.as_ref().map(State::passed).unwrap_or_default();
     record(&mut memory.recorded, key, &found.pool, &decision, passed, seen.observation.workers.len());
     let news = match outcome.refusal.clone() {
@@ -164,8 +165,16 @@ fn next_look(decision: &Decision, plan: &Plan, seen: &Seen, memory: &Memory, now
     Duration::from_secs_f64(next.clamp(NEXT.0, NEXT.1))
 }
 
-/// The decision as one log line, when it changed something.
-fn tell(context: &Context, key: &PoolKey, decision: &Decision, outcome: &Outcome) {
+/// The decision as one log line and one event, when it changed something: whatever becomes of the status.
+async fn tell(
+    context: &Context,
+    key: &PoolKey,
+    found: &Found,
+    decision: &Decision,
+    outcome: &Outcome,
+    memory: &mut Memory,
+    now: Timestamp,
+) {
     let Some((from, to)) = outcome.scaled else { return };
     let labels = key.labels();
     let scaled = if to > from { &context.parts.metrics.scaled_up } else { &context.parts.metrics.scaled_down };
@@ -174,6 +183,8 @@ fn tell(context: &Context, key: &PoolKey, decision: &Decision, outcome: &Outcome
         pool = %key, from, to, wanted = decision.wanted, granted = decision.granted,
         bound_by = decision.bound_by.as_str(), reason = decision.reason, "scaled"
     );
+    let scaled = Happening::scaled(from, to, &decision.reason);
+    events::publish(&context.parts.client, &found.pool, &mut memory.allowance, &[scaled], now).await;
 }
 
 async fn refuse(

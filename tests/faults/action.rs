@@ -17,6 +17,8 @@ pub enum Action {
     /// Another image: every worker is replaced.
     Roll(String),
     Hold(String, Option<u64>),
+    /// So many tasks to each worker that starts from now on.
+    Prefetch(String, u64),
     /// The pool's Deployment is deleted, or the target's owner makes it anew.
     DeleteDeployment(String),
     /// The pool is deleted and made anew under its name.
@@ -61,6 +63,12 @@ impl World {
             Action::Hold(pool, hold) => {
                 if let Some(plan) = self.plans.get_mut(&pool) {
                     plan.hold = hold;
+                }
+                self.rewrite(&pool);
+            }
+            Action::Prefetch(pool, tasks) => {
+                if let Some(plan) = self.plans.get_mut(&pool) {
+                    plan.prefetch = Some(tasks);
                 }
                 self.rewrite(&pool);
             }

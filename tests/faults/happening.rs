@@ -103,6 +103,7 @@ impl World {
             Happening::Operator(start) => {
                 self.note(|| format!("OPERATOR {}", if start { "starts" } else { "dies" }));
                 self.operator = Some(start);
+                self.judge.untold.clear();
             }
             Happening::Check(what, holds) => {
                 let holds = holds(self);

@@ -6,7 +6,7 @@ use awp::scaling::observation::{ErrorClass, QueueReading};
 use serde_json::Value;
 
 use crate::api::request::Asked;
-use crate::api::store::Kind;
+use crate::api::store::{Kind, What};
 use crate::cluster::deployments::count;
 use crate::happening::Happening;
 use crate::pool::PoolPlan;
@@ -33,6 +33,12 @@ pub struct Judge {
     writes: VecDeque<u64>,
     /// Calm pools that must grow until then.
     awaited: BTreeMap<String, u64>,
+    /// The pool that the write just carried out scaled.
+    pub scaled: Option<String>,
+    /// Pools whose operator knows since then that it scaled them, and has not told.
+    pub untold: BTreeMap<String, u64>,
+    /// Events of each pool.
+    events: BTreeMap<String, u64>,
 }
 
 /// Milliseconds from the look that found a worker idle to the write that lets it go: two looks, each with a
@@ -47,6 +53,10 @@ const BELIEVED: u64 = 330_000;
 /// More writes than that within [`WHILE`] milliseconds, and something goes round in circles.
 const MANY: usize = 200;
 const WHILE: u64 = 20_000;
+/// From the answer to a scaling write to its event.
+const TELLING: u64 = 1_000;
+/// A pool that had so many events may have to be silent.
+const TALKATIVE: u64 = 20;
 /// From a publish to the write, with nothing in the way.
 const REACTION: u64 = 4_000;
 
@@ -84,19 +94,44 @@ impl World {
         self.judge.writes.retain(|at| *at + WHILE > sent);
         let many = self.judge.writes.len();
         self.judge.expect(many < MANY, || format!("{many} writes in {WHILE} ms, the last: {asked}"));
+        self.judge_telling(asked, sent);
         let wanted = asked.body["spec"]["replicas"].as_u64();
         let (Kind::Deployment, Some(wanted)) = (asked.kind, wanted) else { return };
         let Some(live) = self.store.get(Kind::Deployment, &asked.name) else { return };
         if wanted < count(live, "/spec/replicas") {
-            let believed = self.believed(pool_of(&asked.name), sent);
+            let believed = self.believed(pool_of(&asked.name));
             self.judge.expect(believed.is_ok(), || {
                 format!("{asked} lowers to {wanted} on a reading that is not Known: {}", believed.unwrap_err())
             });
         }
     }
 
+    /// Whether events follow their scalings.
+    fn judge_telling(&mut self, asked: &Asked, now: u64) {
+        if asked.kind == Kind::Event
+            && let Some(pool) = asked.body["regarding"]["name"].as_str()
+        {
+            *self.judge.events.entry(pool.to_owned()).or_default() += 1;
+            if asked.body["action"] == "Scale" {
+                self.judge.untold.remove(pool);
+            }
+        }
+        let Judge { untold, events, .. } = &self.judge;
+        let late = untold.iter().find(|(pool, since)| {
+            now > **since + TELLING && events.get(*pool).is_none_or(|events| *events < TALKATIVE)
+        });
+        let late = late.map(|(pool, since)| format!("{pool} was scaled, and that is not told since {since}"));
+        self.judge.expect(late.is_none(), || late.unwrap_or_default());
+    }
+
+    /// The operator hears that it scaled a pool.
+    pub fn judge_scaled(&mut self, pool: &str) {
+        let now = self.now();
+        self.judge.untold.entry(pool.to_owned()).or_insert(now);
+    }
+
     /// What the operator was last told of the queue, if that is something to shrink on.
-    fn believed(&self, pool: &str, now: u64) -> Result<(), String> {
+    fn believed(&self, pool: &str) -> Result<(), String> {
         let readers = self.readers.values().filter(|reader| reader.pool == pool);
         let Some((at, reading, empty)) = readers.filter_map(crate::queue::Reader::last).next_back() else {
             return Err("none was handed out".into());
@@ -106,9 +141,9 @@ impl World {
                 let age = (EPOCH as f64 - counts.at.0) * 1000.0 + at as f64;
                 if age > STALE { Err(format!("it was {age} ms old")) } else { Ok(()) }
             }
-            // A queue just seen empty is not unknown for a doubt.
+            // A queue just seen empty was not unknown for a doubt when the pass began, however long it takes.
             QueueReading::Unknown(unknown)
-                if unknown.class == ErrorClass::Doubtful && empty.is_some_and(|empty| now < empty + 13_000) =>
+                if unknown.class == ErrorClass::Doubtful && empty.is_some_and(|empty| at < empty + 13_000) =>
             {
                 Ok(())
             }
@@ -123,6 +158,9 @@ impl World {
         let Some(live) = self.store.get(Kind::Deployment, name) else { return };
         let new = count(live, "/spec/replicas");
         let pool = pool_of(name).to_owned();
+        if new != old {
+            self.judge.scaled = Some(pool.clone());
+        }
         if new > old {
             self.judge.awaited.remove(&pool);
             let most = self.most(&pool, now);
@@ -136,6 +174,23 @@ impl World {
             self.judge.lowered.insert(name.clone(), (sent, now));
         }
         self.judge.newest.insert(name.clone(), newest.max(sent));
+    }
+
+    /// A write of the operator's to a ConfigMap is carried out.
+    pub fn judge_map(&mut self, asked: &Asked, sent: u64, before: Option<&Value>) {
+        let Some(live) = self.store.get(Kind::ConfigMap, &asked.name) else { return };
+        let changed = before.is_none_or(|before| before["data"] != live["data"]);
+        let ended = self.store.since(Kind::ConfigMap, 0).iter().rev().find(|change| {
+            change.what == What::Deleted && change.object["metadata"]["name"] == *asked.name && change.at > sent
+        });
+        // One that is only to be made if there is none makes what nobody owns, and is collected.
+        let anew = before.is_none() && ended.is_some() && asked.body["metadata"]["resourceVersion"] != "1";
+        let newest = self.judge.newest.get(&asked.name).copied().unwrap_or(0);
+        self.judge.expect(!changed || sent >= newest, || {
+            format!("{asked}, sent at {sent}, undoes what was sent at {newest}")
+        });
+        self.judge.expect(!anew, || format!("{asked}, sent at {sent}, makes anew what was deleted since"));
+        self.judge.newest.insert(asked.name.clone(), newest.max(sent));
     }
 
     /// The largest `maxReplicas` the operator can know of.

@@ -72,6 +72,6 @@ fn a_seed_replays_exactly() {
         let differs = one.log.iter().zip(&other.log).position(|(one, other)| one != other);
         let at = differs.map(|at| (at, &one.log[at.saturating_sub(5)..=at], &other.log[at]));
         assert_eq!(at, None, "seed {seed}");
-        assert_eq!((one.sum, one.log.len()), (other.sum, other.log.len()));
+        assert_eq!(one.log.len(), other.log.len(), "seed {seed}");
     }
 }

@@ -22,8 +22,6 @@ use crate::world::{Shared, World, drive, lock};
 pub struct Verdict {
     pub broken: Option<String>,
     pub log: Vec<String>,
-    /// Equal for equal logs.
-    pub sum: u64,
     /// Virtual milliseconds.
     pub lasted: u64,
 }
@@ -84,7 +82,7 @@ pub fn run(seed: u64, keep_log: bool, schedule: impl FnOnce(&mut World)) -> Verd
         let mut world = lock(&world);
         let log = std::mem::take(&mut world.log.lines);
         let broken = PANICS.take().pop().or(world.judge.broken.take());
-        Verdict { broken, log, sum: world.log.sum(), lasted: world.now() }
+        Verdict { broken, log, lasted: world.now() }
     });
     runtime.shutdown_background();
     verdict

@@ -110,7 +110,7 @@ impl World {
     fn act_on(&mut self, plan: &PoolPlan, length: u64, dice: &mut Dice) {
         let pool = || plan.name.clone();
         let (from, to) = span(length, dice);
-        match dice.between(0, 7) {
+        match dice.between(0, 8) {
             0 => {
                 let min = dice.between(0, 2);
                 let max = min + dice.between(1, 6);
@@ -130,6 +130,10 @@ impl World {
             6 => {
                 let replicas = dice.between(0, plan.max);
                 self.after(from, Happening::Act(Action::Scale { pool: pool(), replicas }));
+            }
+            7 if !plan.target => {
+                self.after(from, Happening::Act(Action::Prefetch(pool(), dice.one_of(&[1, 2, 4]))));
+                self.after(to, Happening::Act(Action::Prefetch(pool(), dice.one_of(&[1, 2, 4]))));
             }
             _ => {
                 self.after(from, Happening::Act(Action::Garble { pool: pool(), garbled: true }));
@@ -151,6 +155,9 @@ impl World {
             if dice.chance(0.25) {
                 let kinds = [Kind::Pool, Kind::Deployment, Kind::ReplicaSet, Kind::Pod, Kind::ConfigMap];
                 weather.silent = BTreeSet::from([dice.one_of(&kinds), dice.one_of(&kinds)]);
+            }
+            if dice.chance(0.2) {
+                weather.held = Some(dice.one_of(&[Kind::Pool, Kind::Deployment, Kind::ConfigMap]));
             }
             let (from, to) = span(length, dice);
             let after = Weather { only: only.cloned(), ..Weather::default() };

@@ -8,6 +8,7 @@ use crate::cluster::deployments::count;
 use crate::happening::Happening;
 use crate::pool::PoolPlan;
 use crate::run::run;
+use crate::weather::Weather;
 use crate::world::World;
 
 const SECOND: u64 = 1000;
@@ -87,5 +88,40 @@ fn what_is_missing_is_waited_for_and_after_ten_minutes_a_person_must_act() {
         world.after(703 * SECOND, Happening::Check("it is ready once the Secret is there", ready));
         world.after(704 * SECOND, Happening::FaultsEnd);
         world.after(705 * SECOND, Happening::Inspect);
+    });
+}
+
+#[test]
+fn a_config_map_that_was_long_on_its_way_undoes_no_later_one() {
+    story(|world| {
+        world.stage(vec![PoolPlan::ordinary("alpha")]);
+        let prefetch = |tasks| Happening::Act(Action::Prefetch("alpha".into(), tasks));
+        let held = Weather { held: Some(Kind::ConfigMap), ..Weather::default() };
+        world.after(10 * SECOND, Happening::Weather(Box::new(held)));
+        world.after(11 * SECOND, prefetch(2));
+        world.after(12 * SECOND, Happening::Weather(Box::default()));
+        world.after(13 * SECOND, prefetch(1));
+        let says_one = |world: &World| {
+            let map = world.store.get(Kind::ConfigMap, "alpha-awp");
+            map.is_some_and(|map| map["data"]["AWP_PREFETCH"] == "1")
+        };
+        world.after(42 * SECOND, Happening::Check("the newer one is written when the older is given up", says_one));
+        world.after(72 * SECOND, Happening::Check("the older one has changed nothing", says_one));
+        world.after(73 * SECOND, Happening::FaultsEnd);
+        world.after(74 * SECOND, Happening::Inspect);
+    });
+}
+
+#[test]
+fn a_scaling_is_told_while_the_status_cannot_be_written() {
+    story(|world| {
+        world.stage(vec![PoolPlan::ordinary("alpha")]);
+        let held = Weather { held: Some(Kind::Pool), ..Weather::default() };
+        world.after(10 * SECOND, Happening::Weather(Box::new(held)));
+        world.after(11 * SECOND, Happening::Publish { pool: "alpha".into(), tasks: 20, from: 1000, to: 9000 });
+        let told = |world: &World| world.store.all(Kind::Event).any(|event| event["reason"] == "ScaledUp");
+        world.after(15 * SECOND, Happening::Check("it is told", told));
+        world.after(16 * SECOND, Happening::FaultsEnd);
+        world.after(17 * SECOND, Happening::Inspect);
     });
 }

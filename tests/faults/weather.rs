@@ -17,6 +17,8 @@ pub struct Weather {
     pub lose: f64,
     /// Probability that a request hangs for up to a minute, and is carried out then.
     pub hang: f64,
+    /// Writes of this kind are held up for longer than a pass waits for them, and are carried out then.
+    pub held: Option<Kind>,
     /// The longest delay of an ordinary request each way, milliseconds.
     pub slow: u64,
     /// The longest delay of a watch event, milliseconds.
@@ -55,7 +57,9 @@ impl Weather {
         }
         fate.before += dice.between(0, self.slow);
         fate.after += dice.between(0, self.slow);
-        if dice.chance(self.refuse) {
+        if asked.writes() && self.held == Some(asked.kind) {
+            fate.before += dice.between(31_000, 60_000);
+        } else if dice.chance(self.refuse) {
             fate.refusal = Some(refusal(asked, dice));
         } else if dice.chance(self.hang) {
             fate.before += dice.between(5_000, 60_000);

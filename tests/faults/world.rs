@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use awp::clock::Clock;
 use k8s_openapi::jiff;
-use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use crate::api::object::Object;
 use crate::api::request::Asked;
 use crate::api::store::{Kind, No, Store};
 use crate::cluster::pods::Pod;
@@ -92,8 +92,9 @@ impl World {
     }
 
     pub fn note(&mut self, line: impl FnOnce() -> String) {
-        let now = self.now();
-        self.log.add(now, &line());
+        if self.log.keep {
+            self.log.add(self.now(), &line());
+        }
     }
 
     pub fn after(&mut self, milliseconds: u64, what: Happening) {
@@ -116,14 +117,19 @@ impl World {
     }
 
     /// The operator's write arrives.
-    pub fn write(&mut self, asked: &Asked, sent: u64) -> Result<Arc<Value>, No> {
+    pub fn write(&mut self, asked: &Asked, sent: u64) -> Result<Arc<Object>, No> {
         let now = self.now();
         let before = self.store.get(asked.kind, &asked.name).cloned();
         let answer = self.store.write(asked, now);
         match &answer {
             Ok(_) if asked.kind == Kind::Deployment => {
-                self.judge_write(asked, sent, before.as_deref());
+                self.judge_write(asked, sent, before.as_deref().map(|before| &**before));
                 self.wake_deployment(&asked.name);
+            }
+            Ok(_) if asked.kind == Kind::ConfigMap => {
+                self.judge_map(asked, sent, before.as_deref().map(|before| &**before));
+                // Garbage is collected sooner or later.
+                self.soon(10, 2000, Happening::Deployment("nothing, but orphans".into()));
             }
             Ok(_) => (),
             Err(no) => self.note(|| format!("  {asked}: {} {}", no.code, no.message)),

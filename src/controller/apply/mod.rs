@@ -7,8 +7,8 @@ mod replicas;
 use k8s_openapi::api::autoscaling::v1::Scale;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
 
 use super::Context;
 use super::build::{self, WorkerContract};
@@ -52,8 +52,8 @@ impl Step<'_> {
         }
         match &spec.worker {
             parsed::Worker::Template(template) => {
-                if let Some(refusal) = self.config_map(seen).await? {
-                    return Ok(Outcome { scaled: None, refusal: Some(refusal) });
+                if let Some(outcome) = self.config_map(seen).await? {
+                    return Ok(outcome);
                 }
                 self.own_deployment(template, seen).await
             }
@@ -135,16 +135,7 @@ impl Step<'_> {
     ) -> serde_json::Result<Box<RawValue>> {
         let mut desired = build::deployment(&self.found.pool, &template.pod, contract)?;
         desired["spec"]["replicas"] = json!(replicas);
-        let metadata = &mut desired["metadata"];
-        if let Some(fresh) = fresh {
-            metadata["resourceVersion"] = json!(fresh.resource_version);
-            // The version alone would create a deleted one anew.
-            metadata["uid"] = json!(fresh.uid);
-        } else {
-            // There may be one that the cache does not have yet, or that is made while this is on its way: to apply it
-            // again would scale it, or take over a stranger's.
-            metadata["resourceVersion"] = json!(OF_NONE);
-        }
+        mean(&mut desired, fresh.map(|fresh| (&*fresh.uid, &*fresh.resource_version)));
         to_raw_value(&desired)
     }
 
@@ -191,6 +182,20 @@ impl Step<'_> {
 /// The version of an empty cluster, which no object has: an apply that names it creates, and is refused with 409 where
 /// there is something already.
 const OF_NONE: &str = "1";
+
+/// Makes `desired` an apply for the very object with this UID and version, and no other; `None` = there is none.
+fn mean(desired: &mut Value, fresh: Option<(&str, &str)>) {
+    let metadata = &mut desired["metadata"];
+    if let Some((uid, resource_version)) = fresh {
+        metadata["resourceVersion"] = json!(resource_version);
+        // The version alone would create a deleted one anew.
+        metadata["uid"] = json!(uid);
+    } else {
+        // There may be one that the cache does not have yet, or that is made while this is on its way: an apply would
+        // change it, or take over a stranger's.
+        metadata["resourceVersion"] = json!(OF_NONE);
+    }
+}
 
 fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)
@@ -247,10 +252,8 @@ fn first_line(message: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use kube::core::Status;
-    use serde_json::Value;
-
     use super::*;
+    use kube::core::Status;
 
     fn api_error(value: Value) -> kube::Error {
         kube::Error::Api(serde_json::from_value::<Status>(value).unwrap().boxed())

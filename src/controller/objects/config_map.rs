@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{Kept, Metadata, Named};
 use crate::api::names::{annotations, labels};
@@ -12,6 +11,8 @@ use crate::api::names::{annotations, labels};
 #[derive(Clone, Debug)]
 pub struct ConfigMap {
     pub name: Box<str>,
+    pub uid: Box<str>,
+    pub resource_version: Box<str>,
     /// By its label, which anybody can write.
     pub pool: Option<Box<str>>,
     /// UID of what controls it.
@@ -24,9 +25,8 @@ pub struct ConfigMap {
 
 impl ConfigMap {
     /// Whether `data` is its data, and all of it.
-    pub fn says(&self, data: &Value) -> bool {
-        let Some(data) = data.as_object() else { return false };
-        data.len() == self.data.len() && data.iter().all(|(key, text)| self.get(key) == text.as_str())
+    pub fn says(&self, data: &BTreeMap<String, String>) -> bool {
+        data.len() == self.data.len() && data.iter().all(|(key, text)| self.get(key) == Some(text))
     }
 
     pub fn get(&self, key: &str) -> Option<&str> {
@@ -51,6 +51,8 @@ impl Kept for ConfigMap {
             prefetch_history: metadata.annotation(annotations::PREFETCH_HISTORY),
             data: data.unwrap_or_default().into_iter().collect(),
             name: metadata.name,
+            uid: metadata.uid,
+            resource_version: metadata.resource_version,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! server-side apply by force, merge patch, `/status` and `/scale`.
 
 pub mod merge;
+pub mod object;
 pub mod request;
 pub mod serve;
 pub mod store;

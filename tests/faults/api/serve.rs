@@ -1,5 +1,6 @@
 //! From an HTTP request to an answer, through whatever happens on the way.
 
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Router;
@@ -31,11 +32,14 @@ async fn serve(world: Shared, request: Request) -> Response {
     let Some(asked) = Asked::parse(&parts, &body) else {
         return no(&No::new(404, "NotFound", format!("this server does not know {} {}", parts.method, parts.uri)));
     };
+    let sender = Arc::new(());
     // On a task of its own: what was sent is carried out even if the sender is gone by then.
-    tokio::spawn(carry_out(world, asked)).await.unwrap_or_else(|_| broken())
+    let answer = tokio::spawn(carry_out(world, asked, Arc::downgrade(&sender))).await;
+    drop(sender);
+    answer.unwrap_or_else(|_| broken())
 }
 
-async fn carry_out(world: Shared, asked: Asked) -> Response {
+async fn carry_out(world: Shared, asked: Asked, sender: Weak<()>) -> Response {
     let (fate, sent) = lock(&world).receive(&asked);
     pause(fate.before).await;
     if let Some(refusal) = &fate.refusal {
@@ -45,11 +49,17 @@ async fn carry_out(world: Shared, asked: Asked) -> Response {
     if let Verb::Watch { version, seconds } = asked.verb {
         return Response::new(Body::from_stream(watch::stream(&world, &asked, version, seconds)));
     }
-    let answer = lock(&world).answer(&asked, sent);
+    let (answer, scaled) = {
+        let mut world = lock(&world);
+        (world.answer(&asked, sent), world.judge.scaled.take())
+    };
     pause(fate.after).await;
     if fate.lost {
         lock(&world).note(|| format!("  {asked}: its answer is lost"));
         return broken();
+    }
+    if let Some(pool) = scaled.filter(|_| sender.strong_count() > 0) {
+        lock(&world).judge_scaled(&pool);
     }
     match answer {
         Ok(body) => Response::new(Body::from(body)),
@@ -84,28 +94,23 @@ impl World {
             Verb::Get => {
                 let object = self.store.get(asked.kind, &asked.name);
                 let object = object.ok_or_else(|| No::not_found(asked.kind, &asked.name))?;
-                Ok(if asked.sub == Sub::Scale { write::scale(object).to_string() } else { object.to_string() })
+                Ok(if asked.sub == Sub::Scale {
+                    write::scale(object).to_string()
+                } else {
+                    object.text(false).to_owned()
+                })
             }
             Verb::List => {
                 let found = self.store.all(asked.kind).filter(|object| asked.selector.matches(object));
-                let items: Vec<String> = found.map(|object| shown(object, asked.slim)).collect();
+                let items: Vec<&str> = found.map(|object| object.text(asked.slim)).collect();
                 let (of, kind, version) = (asked.kind.api_version(), asked.kind.name(), self.store.version);
                 let head =
                     format!(r#""apiVersion":"{of}","kind":"{kind}List","metadata":{{"resourceVersion":"{version}"}}"#);
                 Ok(format!(r#"{{{head},"items":[{}]}}"#, items.join(",")))
             }
-            _ => self.write(asked, sent).map(|object| object.to_string()),
+            _ => self.write(asked, sent).map(|object| object.text(false).to_owned()),
         }
     }
-}
-
-/// An object as a client that wants only metadata sees it: as text, for no object is copied to be shown.
-pub fn shown(object: &Value, slim: bool) -> String {
-    if !slim {
-        return object.to_string();
-    }
-    let metadata = &object["metadata"];
-    format!(r#"{{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata","metadata":{metadata}}}"#)
 }
 
 pub fn status(no: &No) -> Value {

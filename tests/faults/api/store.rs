@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::NAMESPACE;
+use super::object::Object;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -66,8 +67,8 @@ pub struct Change {
     /// Milliseconds of virtual time.
     pub at: u64,
     pub what: What,
-    pub before: Option<Arc<Value>>,
-    pub object: Arc<Value>,
+    pub before: Option<Arc<Object>>,
+    pub object: Arc<Object>,
 }
 
 /// The API server's answer where it is not yes.
@@ -101,7 +102,7 @@ impl No {
 #[derive(Debug, Default)]
 pub struct Store {
     pub version: u64,
-    objects: BTreeMap<Kind, BTreeMap<String, Arc<Value>>>,
+    objects: BTreeMap<Kind, BTreeMap<String, Arc<Object>>>,
     history: BTreeMap<Kind, Vec<Change>>,
     /// Watches from before this version are gone.
     pub compacted: u64,
@@ -112,11 +113,11 @@ pub struct Store {
 }
 
 impl Store {
-    pub fn get(&self, kind: Kind, name: &str) -> Option<&Arc<Value>> {
+    pub fn get(&self, kind: Kind, name: &str) -> Option<&Arc<Object>> {
         self.objects.get(&kind)?.get(name)
     }
 
-    pub fn all(&self, kind: Kind) -> impl Iterator<Item = &Arc<Value>> {
+    pub fn all(&self, kind: Kind) -> impl Iterator<Item = &Arc<Object>> {
         self.objects.get(&kind).into_iter().flat_map(BTreeMap::values)
     }
 
@@ -131,7 +132,7 @@ impl Store {
         self.compacted = self.version;
     }
 
-    pub fn create(&mut self, kind: Kind, mut object: Value, at: u64) -> Result<Arc<Value>, No> {
+    pub fn create(&mut self, kind: Kind, mut object: Value, at: u64) -> Result<Arc<Object>, No> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if self.get(kind, &name).is_some() {
             return Err(No::new(409, "AlreadyExists", format!("{} \"{name}\" already exists", kind.plural())));
@@ -148,11 +149,11 @@ impl Store {
 
     /// Changes an object. What changes nothing makes no version; a changed `spec` makes a generation,
     /// and a Deployment's annotations do.
-    pub fn update(&mut self, kind: Kind, name: &str, at: u64, change: impl FnOnce(&mut Value)) -> Option<Arc<Value>> {
+    pub fn update(&mut self, kind: Kind, name: &str, at: u64, change: impl FnOnce(&mut Value)) -> Option<Arc<Object>> {
         let old = self.get(kind, name)?.clone();
-        let mut new = (*old).clone();
+        let mut new = Value::clone(&old);
         change(&mut new);
-        if new == *old {
+        if new == **old {
             return Some(old);
         }
         let noted = kind == Kind::Deployment && new["metadata"]["annotations"] != old["metadata"]["annotations"];
@@ -162,22 +163,22 @@ impl Store {
         Some(self.put(kind, name, new, at))
     }
 
-    fn put(&mut self, kind: Kind, name: &str, mut object: Value, at: u64) -> Arc<Value> {
+    fn put(&mut self, kind: Kind, name: &str, mut object: Value, at: u64) -> Arc<Object> {
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        let object = Arc::new(object);
+        let object = Arc::new(Object::new(object));
         let before = self.objects.entry(kind).or_default().insert(name.to_owned(), object.clone());
         self.tell(kind, Change { version: self.version, at, what: What::Written, before, object: object.clone() });
         object
     }
 
-    pub fn delete(&mut self, kind: Kind, name: &str, at: u64) -> Option<Arc<Value>> {
+    pub fn delete(&mut self, kind: Kind, name: &str, at: u64) -> Option<Arc<Object>> {
         let before = self.objects.get_mut(&kind)?.remove(name)?;
         self.applied.retain(|(of, named, _), _| (*of, named.as_str()) != (kind, name));
         self.version += 1;
-        let mut last = (*before).clone();
+        let mut last = Value::clone(&before);
         last["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        let object = Arc::new(last);
+        let object = Arc::new(Object::new(last));
         let change =
             Change { version: self.version, at, what: What::Deleted, before: Some(before), object: object.clone() };
         self.tell(kind, change);

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use super::request::Asked;
-use super::serve::{shown, status};
+use super::serve::status;
 use super::store::{Change, No, What};
 use crate::world::{Shared, World, lock};
 
@@ -154,7 +154,7 @@ fn told(change: &Change, asked: &Asked) -> Option<String> {
         (true, false) => "DELETED",
         (false, false) => return None,
     };
-    Some(line(what, &shown(&change.object, asked.slim)))
+    Some(line(what, change.object.text(asked.slim)))
 }
 
 fn line(what: &str, object: &str) -> String {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::merge;
+use super::object::Object;
 use super::request::{Asked, Sub, Verb};
 use super::store::{Kind, No, Store};
 
 impl Store {
-    pub fn write(&mut self, asked: &Asked, at: u64) -> Result<Arc<Value>, No> {
+    pub fn write(&mut self, asked: &Asked, at: u64) -> Result<Arc<Object>, No> {
         match asked.verb {
             Verb::Create => self.create(asked.kind, asked.body.clone(), at),
             Verb::Apply => self.apply(asked, at),
@@ -34,7 +35,7 @@ impl Store {
         Ok(())
     }
 
-    fn apply(&mut self, asked: &Asked, at: u64) -> Result<Arc<Value>, No> {
+    fn apply(&mut self, asked: &Asked, at: u64) -> Result<Arc<Object>, No> {
         let (kind, name) = (asked.kind, asked.name.as_str());
         let status = asked.sub == Sub::Status;
         let key = (kind, name.to_owned(), status);
@@ -62,7 +63,7 @@ impl Store {
         Ok(written)
     }
 
-    fn merge(&mut self, asked: &Asked, at: u64) -> Result<Arc<Value>, No> {
+    fn merge(&mut self, asked: &Asked, at: u64) -> Result<Arc<Object>, No> {
         let (kind, name) = (asked.kind, asked.name.as_str());
         let live = self.get(kind, name).cloned().ok_or_else(|| No::not_found(kind, name))?;
         Self::check(asked, &live)?;
@@ -71,7 +72,7 @@ impl Store {
             let replicas = patch["spec"]["replicas"].clone();
             let written =
                 self.update(kind, name, at, |object| object["spec"]["replicas"] = replicas).ok_or_else(gone)?;
-            return Ok(Arc::new(scale(&written)));
+            return Ok(Arc::new(Object::new(scale(&written))));
         }
         self.update(kind, name, at, |object| merge::merge(object, &patch)).ok_or_else(gone)
     }

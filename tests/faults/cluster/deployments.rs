@@ -30,9 +30,8 @@ impl World {
         let newest = self.replica_set_of(&deployment);
         self.scale_sets(&deployment, &newest);
         let uid = &deployment["metadata"]["uid"];
-        let sets: Vec<Value> =
-            self.store.all(Kind::ReplicaSet).filter(|set| owned_by(set, uid)).map(|set| (**set).clone()).collect();
-        let total = |pointer| sets.iter().map(|set| count(set, pointer)).sum::<u64>();
+        let sets = || self.store.all(Kind::ReplicaSet).filter(|set| owned_by(set, uid));
+        let total = |pointer| sets().map(|set| count(set, pointer)).sum::<u64>();
         let status = json!({
             "observedGeneration": deployment["metadata"]["generation"],
             "replicas": total("/status/replicas"), "readyReplicas": total("/status/readyReplicas"),

@@ -1,7 +1,5 @@
 //! The life of a pod: scheduled, started, ready, ended.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::replica_sets::pod_of;
@@ -209,7 +207,7 @@ impl World {
 
     /// What a container that starts now finds in its environment.
     fn prefetch_of(&self, pool: &str) -> u64 {
-        let map: Option<&Arc<Value>> = self.store.get(Kind::ConfigMap, &format!("{pool}-awp"));
+        let map = self.store.get(Kind::ConfigMap, &format!("{pool}-awp"));
         let text = map.and_then(|map| map["data"]["AWP_PREFETCH"].as_str()?.parse().ok());
         text.or_else(|| self.plans.get(pool)?.prefetch).unwrap_or(4)
     }
