@@ -127,9 +127,14 @@ impl Clients {
     }
 
     pub async fn commit(&self, group: &str, topic: &str, offsets: &[(i32, i64)]) -> Result<()> {
-        let consumer = self.consumer(group)?;
-        let offsets = list(topic, offsets)?;
-        Ok(spawn_blocking(move || consumer.commit(&offsets, CommitMode::Sync)).await??)
+        // A broker that has just started does not know yet that it coordinates the group.
+        wait::until("the commit is taken", LIMIT, async || {
+            let consumer = self.consumer(group)?;
+            let offsets = list(topic, offsets)?;
+            spawn_blocking(move || consumer.commit(&offsets, CommitMode::Sync)).await??;
+            Ok(Some(()))
+        })
+        .await
     }
 
     pub async fn committed(&self, group: &str, topic: &str, partitions: &[i32]) -> Result<Vec<(i32, i64)>> {
