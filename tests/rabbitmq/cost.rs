@@ -183,7 +183,7 @@ async fn five_thousand_pools_are_read_every_five_seconds_and_say_so() {
     let (began, cpu) = (Instant::now(), broker.cpu().unwrap());
     let age = oldest(&pools, clock, 12).await;
     let seconds = began.elapsed().as_secs_f64();
-    let cpu = (broker.cpu().unwrap() - cpu).as_secs_f64() / seconds;
+    let cpu = broker.cpu().unwrap().saturating_sub(cpu).as_secs_f64() / seconds;
     let (requests, rate) = ((counter.count() - requests) as f64 / seconds, (looks(&readers) - before) as f64 / seconds);
     println!("{rate:.0} looks/s, {requests:.2} requests/s, oldest {age:.1} s, broker {:.0} % of a core", cpu * 100.0);
     println!("memory: {without} MB before, {} MB", memory());

@@ -61,15 +61,15 @@ struct Fleet {
     bursts: Vec<Burst>,
 }
 
-pub async fn measure(awp: &Path, size: Size, rest: Duration) -> Result<Figures> {
-    let site = Site::start(size.broker).await?;
-    let found = on_site(&site, awp, size, rest).await;
+pub async fn measure(awp: &Path, wanted: Size, rest: Duration) -> Result<Figures> {
+    let site = Site::start(wanted.broker).await?;
+    let found = on_site(&site, awp, wanted, rest).await;
     site.shut_down().await?;
     tell(&found?)
 }
 
-async fn on_site(site: &Site, awp: &Path, size: Size, time: Duration) -> Result<Fleet> {
-    let Size { broker, pools } = size;
+async fn on_site(site: &Site, awp: &Path, wanted: Size, time: Duration) -> Result<Fleet> {
+    let Size { broker, pools } = wanted;
     let (pools, tell) = (usize::from(pools), |what: &str| say(&format!("{}: {what}", title(broker, pools.into()))));
     let names = names(0, pools);
     tell("declaring as many queues");

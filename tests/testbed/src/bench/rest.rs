@@ -72,8 +72,11 @@ pub async fn settle(site: &Site, quiet: Duration, limit: Duration) -> Result<Dur
     Ok(written.saturating_sub(quiet))
 }
 
-/// Looks for `time`; `broker_cpu_without` was measured without the operator.
+/// Looks for `time`, or a little longer: queues that were made together are asked for together, and part of a period would
+/// count all of them or none. `broker_cpu_without` was measured without the operator.
 pub async fn look(site: &Site, operator: Process, broker_cpu_without: f64, time: Duration) -> Result<Rest> {
+    let period = site.broker.period().as_secs_f64();
+    let time = Duration::from_secs_f64((time.as_secs_f64() / period).ceil() * period);
     let broker = site.broker.process().await?;
     let user = site.operator_user();
     let before = site.broker.requests().await?;

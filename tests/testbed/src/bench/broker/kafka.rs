@@ -94,6 +94,10 @@ impl Broker for OnKafka {
         Duration::ZERO
     }
 
+    fn period(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
     fn shut_down(self: Box<Self>) -> LocalBoxFuture<'static, Result<()>> {
         let Self { server, producer, relay } = *self;
         drop((producer, relay));
@@ -102,11 +106,11 @@ impl Broker for OnKafka {
 }
 
 pub fn costs(pools: usize, rest: &Rest) -> Vec<Row> {
-    let (all, polls) = (rest.all_requests(), rest.requests(ONCE_IN_A_POLL));
+    let (all, rounds) = (rest.all_requests(), rest.requests(ONCE_IN_A_POLL));
     let bound = format!("≤ {}: brokers, coordinators and groups", BROKERS + BROKERS + pools);
     vec![
-        Row::new("polls per second", format!("{polls:.2}"), "≤ 1.2"),
+        Row::new("polls per second", format!("{rounds:.2}"), "≤ 1.2"),
         Row::new("requests per second", format!("{all:.2}"), ""),
-        Row::new("requests per poll", format!("{:.2}", all / polls), bound),
+        Row::new("requests per poll", format!("{:.2}", all / rounds), bound),
     ]
 }

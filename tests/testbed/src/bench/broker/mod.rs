@@ -41,6 +41,8 @@ pub trait Broker: Debug {
     fn requests(&self) -> LocalBoxFuture<'_, Result<Requests>>;
     /// So long after the last change its queues are read no more often than at rest.
     fn calm_after(&self) -> Duration;
+    /// In which each queue is asked for once at rest.
+    fn period(&self) -> Duration;
     fn shut_down(self: Box<Self>) -> LocalBoxFuture<'static, Result<()>>;
 }
 

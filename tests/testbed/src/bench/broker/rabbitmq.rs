@@ -130,6 +130,10 @@ impl Broker for OnRabbitMq {
         Duration::ZERO
     }
 
+    fn period(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
     fn shut_down(self: Box<Self>) -> LocalBoxFuture<'static, Result<()>> {
         async {
             self.server.shut_down().await?;

@@ -93,6 +93,11 @@ impl Broker for OnSqs {
         Duration::from_secs(110)
     }
 
+    /// It is spread over 20 to 22 s.
+    fn period(&self) -> Duration {
+        Duration::from_secs(21)
+    }
+
     fn shut_down(self: Box<Self>) -> LocalBoxFuture<'static, Result<()>> {
         let Self { server, relay } = *self;
         drop(relay);
