@@ -75,7 +75,7 @@ pub fn refresh(context: &Context) -> BTreeSet<PoolKey> {
     let caches = context.world.namespaces.iter();
     let pools = caches.flat_map(|(namespace, caches)| {
         let listed = caches.pools.cache.all().into_iter();
-        listed.filter_map(|listed| listed.0.as_ref().ok().map(|pool| place(namespace, pool)))
+        listed.filter_map(|listed| listed.0.as_ref().ok().map(|pool| place(namespace, &pool.object)))
     });
     let pools: Vec<Place> = pools.collect();
     let mut known = context.siblings.write().unwrap_or_else(PoisonError::into_inner);
