@@ -29,6 +29,9 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::fro
 /// Changes that arrive together (a Deployment and its pods) make one pass.
 const COALESCE: Duration = Duration::from_millis(20);
 
+/// Touches taken at a time.
+const TOGETHER: usize = 256;
+
 struct Actor {
     wake: Arc<Notify>,
     _task: AbortOnDropHandle<()>,
@@ -37,36 +40,50 @@ struct Actor {
 /// Starts and ends the pools' tasks and wakes them, until `stop`.
 pub async fn run(context: Arc<Context>, mut touched: UnboundedReceiver<(String, Touched)>, stop: CancellationToken) {
     let mut actors: BTreeMap<PoolKey, Actor> = BTreeMap::new();
+    let mut waiting = Vec::new();
     loop {
-        let (namespace, what) = tokio::select! {
+        let arrived = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            touch = touched.recv() => match touch { Some(touch) => touch, None => return },
+            arrived = touched.recv_many(&mut waiting, TOGETHER) => arrived,
         };
-        match what {
-            Touched::Pools(names) => {
-                // Neighbours on a queue or a target are told only when their circle changed.
-                let keys: Vec<_> =
-                    names.into_iter().map(|name| PoolKey { namespace: namespace.clone(), name }).collect();
-                let held = keys.iter().all(|key| siblings::hold(&context, key));
-                let changed = if held { BTreeSet::new() } else { siblings::refresh(&context) };
-                for key in keys {
-                    keep(&context, &mut actors, key);
+        if arrived == 0 {
+            return;
+        }
+        keep_all(&context, &mut actors, &waiting);
+        for (namespace, what) in waiting.drain(..) {
+            match what {
+                Touched::Pools(_) => {}
+                Touched::OfPools(names) => wake_all(&actors, &namespace, names),
+                Touched::Deployments(names) => {
+                    let targets = context.siblings.read().unwrap_or_else(PoisonError::into_inner);
+                    for name in &names {
+                        targets.on_target(&namespace, name).iter().for_each(|sibling| wake(&actors, &sibling.key));
+                    }
+                    drop(targets);
+                    wake_all(&actors, &namespace, names);
                 }
-                for key in &changed {
-                    wake(&actors, key);
-                }
-            }
-            Touched::OfPools(names) => wake_all(&actors, &namespace, names),
-            Touched::Deployments(names) => {
-                let targets = context.siblings.read().unwrap_or_else(PoisonError::into_inner);
-                for name in &names {
-                    targets.on_target(&namespace, name).iter().for_each(|sibling| wake(&actors, &sibling.key));
-                }
-                drop(targets);
-                wake_all(&actors, &namespace, names);
             }
         }
+    }
+}
+
+/// The pools among what was touched. All of them are looked through once for who meets whom, not once for each.
+fn keep_all(context: &Arc<Context>, actors: &mut BTreeMap<PoolKey, Actor>, touched: &[(String, Touched)]) {
+    let pools = touched.iter().filter_map(|(namespace, what)| match what {
+        Touched::Pools(names) => Some(names.iter().map(move |name| (namespace, name))),
+        _ => None,
+    });
+    let keys: BTreeSet<PoolKey> =
+        pools.flatten().map(|(namespace, name)| PoolKey { namespace: namespace.clone(), name: name.clone() }).collect();
+    // Neighbours on a queue or a target are told only when their circle changed.
+    let held = keys.iter().all(|key| siblings::hold(context, key));
+    let changed = if held { BTreeSet::new() } else { siblings::refresh(context) };
+    for key in keys {
+        keep(context, actors, key);
+    }
+    for key in &changed {
+        wake(actors, key);
     }
 }
 

@@ -1,7 +1,10 @@
 //! Kubernetes Events: on transitions only, and never so many that one pool drowns the others.
 
+use std::time::Duration;
+
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
+use tokio::time::timeout;
 
 use crate::api::AgentWorkerPool;
 use crate::api::names::reasons;
@@ -55,6 +58,9 @@ impl Happening {
 /// The API server's limit on a note, bytes.
 const NOTE_LIMIT: usize = 1000;
 
+/// An event that takes longer is given up: what comes after it in a pass matters more.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Publishes what the allowance permits. A failed event is logged and forgotten: it must not hold up scaling.
 pub async fn publish(
     client: &Client,
@@ -77,8 +83,16 @@ pub async fn publish(
         };
         // A recorder that lives on would count a second event of the same reason on the first one, and lose its note.
         let recorder = Recorder::new(client.clone(), Reporter { controller: "awp".into(), instance: None });
-        if let Err(error) = recorder.publish(&event, &pool.object_ref(&())).await {
-            tracing::warn!(pool = %pool.name_any(), reason = happening.reason, %error, "event not published");
+        match timeout(PATIENCE, recorder.publish(&event, &pool.object_ref(&()))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(pool = %pool.name_any(), reason = happening.reason, %error, "event not published");
+            }
+            Err(_) => {
+                tracing::warn!(pool = %pool.name_any(), reason = happening.reason, "event not answered in {PATIENCE:?}");
+                // The rest would fare no better.
+                return;
+            }
         }
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn apply(known: &mut [Remembered], fleet: &Fleet<'_>, plan: &Plan, pa
     for &index in &should_go {
         if may_go[index] {
             known[index].leaving.get_or_insert(now);
-            if may_lower && !fleet.rollout {
+            if may_lower && !fleet.rollout && !is_choosing(fleet) {
                 applied.victims.push(fleet.workers[index].name.clone());
             }
         } else if support != DrainSupport::Sigterm {
@@ -171,16 +171,20 @@ fn can_drain(fleet: &Fleet<'_>, index: usize, support: DrainSupport) -> bool {
     support == DrainSupport::Protocol && worker.report.is_some() && worker.phase > WorkerPhase::Pending
 }
 
+/// Replicas are lowered and the ReplicaSet has not chosen yet. A worker that is marked now could go in the place of one
+/// that was seen to hold nothing.
+fn is_choosing(fleet: &Fleet<'_>) -> bool {
+    fleet.with_role(Role::Leaving).any(|(index, _)| fleet.workers[index].phase != WorkerPhase::Terminating)
+}
+
 /// By how many replicas can be lowered now.
 fn lowered(fleet: &Fleet<'_>, shed: &Shed, may_go: &[bool]) -> u32 {
-    let about_to_go =
-        fleet.with_role(Role::Leaving).any(|(index, _)| fleet.workers[index].phase != WorkerPhase::Terminating);
     if fleet.rollout {
         return 0;
     }
     // While the ReplicaSet still deletes, or pods are still to be created, its next choice would
     // not be the one computed here.
-    if about_to_go || shed.absent < fleet.absent {
+    if is_choosing(fleet) || shed.absent < fleet.absent {
         return shed.absent;
     }
     shed.absent + replica_set_order::safe_to_lower(fleet.workers, may_go) as u32

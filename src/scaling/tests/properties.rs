@@ -192,11 +192,13 @@ proptest! {
                     prop_assert_eq!(scene.pods[index].held, 0, "{} is busy: {}", index, decision.reason);
                 }
             }
-            // Nor marked, but by a mark from before that stays until the ReplicaSet has chosen.
+            // Nor marked. And until the ReplicaSet has chosen, marks stay where they are.
+            let pods = observation.workers.iter().filter(|worker| worker.phase != WorkerPhase::Terminating);
+            let choosing = pods.count() > current as usize;
             for victim in &decision.victims {
-                let index: usize = victim[1..].parse().unwrap();
-                let chosen_before = scene.desired_off < 0 && scene.pods[index].cost == VICTIM_COST;
-                prop_assert!(chosen_before || scene.pods[index].held == 0, "{} is busy: {}", index, decision.reason);
+                let pod = &scene.pods[victim[1..].parse::<usize>().unwrap()];
+                let right = if choosing { pod.cost == VICTIM_COST } else { pod.held == 0 };
+                prop_assert!(right, "{} is marked: {}", victim, decision.reason);
             }
 
             // Growth stops at hard caps.
