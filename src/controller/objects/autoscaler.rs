@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::autoscaling::v2;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::{Kept, Metadata, Named};
+use super::{Kept, Named, Wire};
 
 #[derive(Clone, Debug)]
 pub struct Autoscaler {
@@ -22,9 +23,11 @@ impl Named for Autoscaler {
 
 impl Kept for Autoscaler {
     type Kind = v2::HorizontalPodAutoscaler;
-    type Wire = Wire;
+    type Spec = Spec;
+    type Status = IgnoredAny;
+    type Data = IgnoredAny;
 
-    fn keep(Wire { mut metadata, spec }: Wire) -> Self {
+    fn keep(Wire { mut metadata, spec, .. }: Wire<Self>) -> Self {
         let target = spec.and_then(|spec| spec.scale_target_ref).filter(|target| target.kind == "Deployment");
         Self {
             scaled_object: metadata.label("scaledobject.keda.sh/name"),
@@ -35,21 +38,8 @@ impl Kept for Autoscaler {
 }
 
 #[derive(Deserialize)]
-pub struct Wire {
-    #[serde(default)]
-    metadata: Metadata,
-    spec: Option<Spec>,
-}
-
-impl AsRef<Metadata> for Wire {
-    fn as_ref(&self) -> &Metadata {
-        &self.metadata
-    }
-}
-
-#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Spec {
+pub struct Spec {
     scale_target_ref: Option<Target>,
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::{Kept, Metadata, Named};
+use super::{Kept, Named, Wire};
 use crate::api::names::{annotations, labels};
 
 #[derive(Clone, Debug)]
@@ -42,9 +42,11 @@ impl Named for ConfigMap {
 
 impl Kept for ConfigMap {
     type Kind = v1::ConfigMap;
-    type Wire = Wire;
+    type Spec = IgnoredAny;
+    type Status = IgnoredAny;
+    type Data = BTreeMap<Box<str>, Box<str>>;
 
-    fn keep(Wire { mut metadata, data }: Wire) -> Self {
+    fn keep(Wire { mut metadata, data, .. }: Wire<Self>) -> Self {
         Self {
             pool: metadata.label(labels::POOL),
             controller: metadata.controller(None),
@@ -54,18 +56,5 @@ impl Kept for ConfigMap {
             uid: metadata.uid,
             resource_version: metadata.resource_version,
         }
-    }
-}
-
-#[derive(Deserialize)]
-pub struct Wire {
-    #[serde(default)]
-    metadata: Metadata,
-    data: Option<BTreeMap<Box<str>, Box<str>>>,
-}
-
-impl AsRef<Metadata> for Wire {
-    fn as_ref(&self) -> &Metadata {
-        &self.metadata
     }
 }

@@ -3,8 +3,9 @@
 use k8s_openapi::api::apps::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::{Kept, Metadata, Named};
+use super::{Kept, Named, Wire};
 use crate::api::sizes::Sizes;
 
 #[derive(Clone, Debug)]
@@ -32,9 +33,11 @@ impl Named for Deployment {
 
 impl Kept for Deployment {
     type Kind = v1::Deployment;
-    type Wire = Wire;
+    type Spec = Spec;
+    type Status = Status;
+    type Data = IgnoredAny;
 
-    fn keep(Wire { mut metadata, spec, status }: Wire) -> Self {
+    fn keep(Wire { mut metadata, spec, status, .. }: Wire<Self>) -> Self {
         let spec = spec.unwrap_or_default();
         let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
         let failure = conditions.into_iter().find(|one| one.r#type == "ReplicaFailure" && one.status == "True");
@@ -53,22 +56,8 @@ impl Kept for Deployment {
     }
 }
 
-#[derive(Deserialize)]
-pub struct Wire {
-    #[serde(default)]
-    metadata: Metadata,
-    spec: Option<Spec>,
-    status: Option<Status>,
-}
-
-impl AsRef<Metadata> for Wire {
-    fn as_ref(&self) -> &Metadata {
-        &self.metadata
-    }
-}
-
 #[derive(Default, Deserialize)]
-struct Spec {
+pub struct Spec {
     replicas: Option<i32>,
     selector: Option<LabelSelector>,
     template: Option<Template>,
@@ -80,7 +69,7 @@ struct Template {
 }
 
 #[derive(Deserialize)]
-struct Status {
+pub struct Status {
     conditions: Option<Vec<Condition>>,
 }
 

@@ -39,10 +39,23 @@ pub trait Named {
 pub trait Kept: Named + Clone + fmt::Debug + Send + Sync + 'static {
     /// What the API server calls it.
     type Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope>;
-    /// What is decoded of it.
-    type Wire: DeserializeOwned + AsRef<Metadata>;
+    /// What is decoded of it besides its metadata; [`serde::de::IgnoredAny`] where nothing is.
+    type Spec: DeserializeOwned;
+    type Status: DeserializeOwned;
+    type Data: DeserializeOwned;
 
-    fn keep(wire: Self::Wire) -> Self;
+    fn keep(wire: Wire<Self>) -> Self;
+}
+
+/// An object as the API server writes it.
+#[derive(Deserialize)]
+#[serde(bound = "")]
+pub struct Wire<K: Kept> {
+    #[serde(default)]
+    pub metadata: Metadata,
+    pub spec: Option<K::Spec>,
+    pub status: Option<K::Status>,
+    pub data: Option<K::Data>,
 }
 
 /// An object as kube's client hands it over.
@@ -55,11 +68,10 @@ pub struct Read<K> {
 
 impl<'de, K: Kept> Deserialize<'de> for Read<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wire = K::Wire::deserialize(deserializer)?;
-        let named: &Metadata = wire.as_ref();
+        let wire = Wire::<K>::deserialize(deserializer)?;
         let metadata = ObjectMeta {
-            name: Some(named.name.clone().into()),
-            resource_version: Some(named.resource_version.clone().into()),
+            name: Some(wire.metadata.name.clone().into()),
+            resource_version: Some(wire.metadata.resource_version.clone().into()),
             ..ObjectMeta::default()
         };
         Ok(Self { metadata, kept: K::keep(wire) })

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::{Kept, Metadata, Named};
+use super::{Kept, Named, Wire};
 use crate::api::names::{annotations, labels};
 use crate::api::sizes::{Container, Sizes};
 use crate::controller::times;
@@ -51,9 +52,11 @@ impl Named for Pod {
 
 impl Kept for Pod {
     type Kind = v1::Pod;
-    type Wire = Wire;
+    type Spec = Spec;
+    type Status = Status;
+    type Data = IgnoredAny;
 
-    fn keep(Wire { mut metadata, spec, status }: Wire) -> Self {
+    fn keep(Wire { mut metadata, spec, status, .. }: Wire<Self>) -> Self {
         let (spec, status) = (spec.unwrap_or_default(), status.unwrap_or_default());
         let node = spec.node_name.filter(|node| !node.is_empty());
         let phase = status.phase.as_deref();
@@ -88,23 +91,9 @@ impl Kept for Pod {
     }
 }
 
-#[derive(Deserialize)]
-pub struct Wire {
-    #[serde(default)]
-    metadata: Metadata,
-    spec: Option<Spec>,
-    status: Option<Status>,
-}
-
-impl AsRef<Metadata> for Wire {
-    fn as_ref(&self) -> &Metadata {
-        &self.metadata
-    }
-}
-
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Spec {
+pub struct Spec {
     node_name: Option<Box<str>>,
     containers: Option<Vec<Container>>,
     init_containers: Option<Vec<Container>>,
@@ -112,7 +101,7 @@ struct Spec {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
+pub struct Status {
     phase: Option<String>,
     #[serde(rename = "podIP")]
     pod_ip: Option<String>,

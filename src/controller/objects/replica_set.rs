@@ -1,9 +1,9 @@
 //! A ReplicaSet: the link between a pod and its Deployment.
 
 use k8s_openapi::api::apps::v1;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::{Kept, Metadata, Named};
+use super::{Kept, Named, Wire};
 use crate::api::names::labels;
 
 #[derive(Clone, Debug)]
@@ -24,26 +24,16 @@ impl Named for ReplicaSet {
 
 impl Kept for ReplicaSet {
     type Kind = v1::ReplicaSet;
-    type Wire = Wire;
+    type Spec = IgnoredAny;
+    type Status = IgnoredAny;
+    type Data = IgnoredAny;
 
-    fn keep(Wire { mut metadata }: Wire) -> Self {
+    fn keep(Wire { mut metadata, .. }: Wire<Self>) -> Self {
         Self {
             pool: metadata.label(labels::POOL),
             controller: metadata.controller(None),
             name: metadata.name,
             uid: metadata.uid,
         }
-    }
-}
-
-#[derive(Deserialize)]
-pub struct Wire {
-    #[serde(default)]
-    metadata: Metadata,
-}
-
-impl AsRef<Metadata> for Wire {
-    fn as_ref(&self) -> &Metadata {
-        &self.metadata
     }
 }

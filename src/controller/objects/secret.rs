@@ -5,9 +5,9 @@ use std::fmt;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::{Kept, Metadata, Named};
+use super::{Kept, Named, Wire};
 
 #[derive(Clone)]
 pub struct Secret {
@@ -29,22 +29,11 @@ impl Named for Secret {
 
 impl Kept for Secret {
     type Kind = v1::Secret;
-    type Wire = Wire;
+    type Spec = IgnoredAny;
+    type Status = IgnoredAny;
+    type Data = BTreeMap<String, ByteString>;
 
-    fn keep(Wire { metadata, data }: Wire) -> Self {
+    fn keep(Wire { metadata, data, .. }: Wire<Self>) -> Self {
         Self { name: metadata.name, data: data.unwrap_or_default() }
-    }
-}
-
-#[derive(Deserialize)]
-pub struct Wire {
-    #[serde(default)]
-    metadata: Metadata,
-    data: Option<BTreeMap<String, ByteString>>,
-}
-
-impl AsRef<Metadata> for Wire {
-    fn as_ref(&self) -> &Metadata {
-        &self.metadata
     }
 }
