@@ -1,5 +1,6 @@
-//! Step 7: status, conditions and events. Decisions and conditions are written at once, readings at most every
-//! 15 s and only if they changed by more than 10 %: in a steady state nothing is written.
+//! Step 7: status, conditions and events. A decision of another number and conditions are written at once, readings and
+//! what bounds a number that stays at most every 15 s, and readings only if they changed by more than 10 %: in a steady
+//! state nothing is written.
 
 use std::borrow::Cow;
 
@@ -179,7 +180,7 @@ fn rounded(seconds: f64) -> f64 {
     if seconds >= 100.0 { seconds.round() } else { (seconds * 10.0).round() / 10.0 }
 }
 
-/// A new number of workers, another bound, or a condition that says something else.
+/// A new number of workers, or a condition that says something else.
 fn significant(old: &AgentWorkerPoolStatus, new: &AgentWorkerPoolStatus) -> bool {
     let core = |status: &AgentWorkerPoolStatus| {
         let decision = status.decision.as_ref();
@@ -188,7 +189,7 @@ fn significant(old: &AgentWorkerPoolStatus, new: &AgentWorkerPoolStatus) -> bool
             status.replicas,
             status.selector.clone(),
             status.prefetch,
-            decision.map(|decision| (decision.granted, decision.applied, decision.bound_by.clone())),
+            decision.map(|decision| (decision.granted, decision.applied)),
             status.backlog.as_ref().map(|backlog| (backlog.trust.clone(), backlog.since.is_some())),
         )
     };
@@ -205,6 +206,12 @@ fn conditions_differ(old: &AgentWorkerPoolStatus, new: &AgentWorkerPoolStatus) -
 }
 
 fn readings_differ(old: &AgentWorkerPoolStatus, new: &AgentWorkerPoolStatus) -> bool {
+    // While a pool starts or falls asleep, its number rests on one bound after the other.
+    let bound = |status: &AgentWorkerPoolStatus| status.decision.as_ref().map(|decision| decision.bound_by.clone());
+    bound(old) != bound(new) || numbers_differ(old, new)
+}
+
+fn numbers_differ(old: &AgentWorkerPoolStatus, new: &AgentWorkerPoolStatus) -> bool {
     numbers(old).iter().zip(numbers(new)).any(|(old, new)| {
         let larger = old.unwrap_or(0.0).abs().max(new.unwrap_or(0.0).abs());
         old.is_some() != new.is_some() || (old.unwrap_or(0.0) - new.unwrap_or(0.0)).abs() > WORTH_WRITING * larger
@@ -269,5 +276,16 @@ mod tests {
         assert!(readings_differ(&status(100), &status(120)));
         assert!(readings_differ(&status(0), &status(1)));
         assert!(!significant(&status(100), &status(500)));
+    }
+
+    #[test]
+    fn a_number_that_stays_may_say_later_what_it_rests_on() {
+        let decided = |applied, bound: &str| AgentWorkerPoolStatus {
+            decision: Some(status::Decision { applied, bound_by: bound.into(), ..status::Decision::default() }),
+            ..AgentWorkerPoolStatus::default()
+        };
+        let (by_demand, by_window) = (decided(2, "Demand"), decided(2, "ScaleDownWindow"));
+        assert!(!significant(&by_demand, &by_window) && readings_differ(&by_demand, &by_window));
+        assert!(significant(&by_demand, &decided(3, "Demand")));
     }
 }
