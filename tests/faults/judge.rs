@@ -98,7 +98,9 @@ impl World {
         let wanted = asked.body["spec"]["replicas"].as_u64();
         let (Kind::Deployment, Some(wanted)) = (asked.kind, wanted) else { return };
         let Some(live) = self.store.get(Kind::Deployment, &asked.name) else { return };
-        if wanted < count(live, "/spec/replicas") {
+        // One that is only to be made if there is none lowers nothing.
+        let anew = asked.body["metadata"]["resourceVersion"] == "1";
+        if wanted < count(live, "/spec/replicas") && !anew {
             let believed = self.believed(pool_of(&asked.name));
             self.judge.expect(believed.is_ok(), || {
                 format!("{asked} lowers to {wanted} on a reading that is not Known: {}", believed.unwrap_err())
