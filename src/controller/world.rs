@@ -78,6 +78,7 @@ pub enum Touched {
     Deployments(BTreeSet<String>),
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a `GroupOf`: of other kinds there are objects in no group")]
 fn by_name<K: Named>(object: &K) -> Option<&str> {
     Some(object.name())
 }

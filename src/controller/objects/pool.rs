@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    fn pool(spec: Value) -> ListedPool {
+    fn pool(spec: &Value) -> ListedPool {
         serde_json::from_value(json!({
             "apiVersion": "agentworkers.io/v1alpha1", "kind": "AgentWorkerPool",
             "metadata": {"name": "odd", "namespace": "agents", "managedFields": [{"manager": "kubectl"}]},
@@ -115,14 +115,14 @@ mod tests {
 
     #[test]
     fn a_pool_that_cannot_be_decoded_is_known_by_its_metadata() {
-        let pool = pool(json!(7));
+        let pool = pool(&json!(7));
         assert!(pool.0.is_err());
         assert_eq!(pool.name(), "odd");
     }
 
     #[test]
     fn a_template_is_kept_once() {
-        let pool = pool(json!({
+        let pool = pool(&json!({
             "broker": {"sqs": {"queueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/tasks"}},
             "worker": {"template": {"spec": {"containers": [{"name": "agent", "image": "example/agent:1",
                 "resources": {"limits": {"memory": "2Gi"}}}]}}},
