@@ -3,18 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures::FutureExt;
 use futures::future::{LocalBoxFuture, try_join_all};
-use futures::stream::iter;
-use futures::{FutureExt, StreamExt};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Broker, Counted, Requests, SECRET, TASK};
+use super::{Broker, Requests, SECRET, TASK, all, counted};
 use crate::base::relay::{Front, Protocol, Relay};
 use crate::bench::figures::Row;
 use crate::bench::process::Process;
 use crate::bench::rest::Rest;
-use crate::bench::site::AT_ONCE;
 use crate::kafka::{ADMIN, ADMIN_PASSWORD, Kafka, Listener, Options, Producer};
 
 /// As many workers as a burst asks for can each have one.
@@ -55,11 +53,7 @@ impl Broker for OnKafka {
     fn declare<'a>(&'a self, names: &'a [String]) -> LocalBoxFuture<'a, Result<()>> {
         async {
             let each = |name: &'a String| self.server.create_topic(name, PARTITIONS as usize, &[]);
-            let mut declared = iter(names.iter().map(each)).buffer_unordered(AT_ONCE);
-            while let Some(one) = declared.next().await {
-                one?;
-            }
-            Ok(())
+            all(names.iter().map(each)).await
         }
         .boxed_local()
     }
@@ -83,11 +77,7 @@ impl Broker for OnKafka {
     }
 
     fn requests(&self) -> LocalBoxFuture<'_, Result<Requests>> {
-        async {
-            let counts = self.relay.counts().into_iter();
-            Ok(counts.map(|(name, count)| (name, Counted::now(count as f64))).collect())
-        }
-        .boxed_local()
+        async { Ok(counted(&self.relay)) }.boxed_local()
     }
 
     fn calm_after(&self) -> Duration {

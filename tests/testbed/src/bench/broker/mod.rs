@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::future::LocalBoxFuture;
+use futures::stream::iter;
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -17,6 +19,8 @@ use tokio::time::Instant;
 use super::figures::Row;
 use super::process::Process;
 use super::rest::Rest;
+use super::site::AT_ONCE;
+use crate::base::relay::Relay;
 pub use crate::demo::broker::Kind;
 
 /// The Secret that [`Broker::spec`] names.
@@ -60,6 +64,16 @@ impl Counted {
     fn now(count: f64) -> Self {
         Self { count, at: Instant::now() }
     }
+}
+
+/// What a relay has counted.
+fn counted(relay: &Relay) -> Requests {
+    relay.counts().into_iter().map(|(name, count)| (name, Counted::now(count as f64))).collect()
+}
+
+/// Makes all queues, a few at a time.
+async fn all(queues: impl Iterator<Item = impl Future<Output = Result<()>>>) -> Result<()> {
+    iter(queues).map(Ok).try_for_each_concurrent(AT_ONCE, |queue| queue).await
 }
 
 pub async fn start(kind: Kind) -> Result<Box<dyn Broker>> {

@@ -3,20 +3,19 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use futures::FutureExt;
 use futures::future::{LocalBoxFuture, try_join_all};
-use futures::stream::iter;
-use futures::{FutureExt, StreamExt};
 use k8s_openapi::jiff::Timestamp;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use serde_json::{Value, json};
 
-use super::{Broker, Counted, Requests, SECRET, TASK};
+use super::{Broker, Counted, Requests, SECRET, TASK, all};
 use crate::base::scratch::Scratch;
 use crate::bench::figures::Row;
 use crate::bench::process::Process;
 use crate::bench::rest::Rest;
-use crate::bench::site::{AT_ONCE, names};
+use crate::bench::site::names;
 use crate::rabbitmq::{Options, RabbitMq, User};
 
 const PASSWORD: &str = "bench-reader";
@@ -80,11 +79,7 @@ impl Broker for OnRabbitMq {
     fn declare<'a>(&'a self, names: &'a [String]) -> LocalBoxFuture<'a, Result<()>> {
         async {
             let each = |name: &'a String| self.server.declare_quorum(&self.vhost, name);
-            let mut declared = iter(names.iter().map(each)).buffer_unordered(AT_ONCE);
-            while let Some(one) = declared.next().await {
-                one?;
-            }
-            Ok(())
+            all(names.iter().map(each)).await
         }
         .boxed_local()
     }

@@ -3,18 +3,16 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use futures::stream::iter;
-use futures::{FutureExt, StreamExt};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Broker, Counted, Requests, SECRET, TASK};
+use super::{Broker, Requests, SECRET, TASK, all, counted};
 use crate::base::relay::{Front, Protocol, Relay};
 use crate::bench::figures::Row;
 use crate::bench::process::Process;
 use crate::bench::rest::Rest;
-use crate::bench::site::AT_ONCE;
 use crate::sqs::{ACCOUNT, REGION, Sqs};
 
 /// Seconds between two looks at an idle queue.
@@ -53,12 +51,8 @@ impl Broker for OnSqs {
 
     fn declare<'a>(&'a self, names: &'a [String]) -> LocalBoxFuture<'a, Result<()>> {
         async {
-            let each = |name: &'a String| async { self.server.create(name, &json!({})).await };
-            let mut declared = iter(names.iter().map(each)).buffer_unordered(AT_ONCE);
-            while let Some(one) = declared.next().await {
-                one?;
-            }
-            Ok(())
+            let each = |name: &'a String| async { self.server.create(name, &json!({})).await.map(drop) };
+            all(names.iter().map(each)).await
         }
         .boxed_local()
     }
@@ -81,11 +75,7 @@ impl Broker for OnSqs {
     }
 
     fn requests(&self) -> LocalBoxFuture<'_, Result<Requests>> {
-        async {
-            let counts = self.relay.counts().into_iter();
-            Ok(counts.map(|(name, count)| (name, Counted::now(count as f64))).collect())
-        }
-        .boxed_local()
+        async { Ok(counted(&self.relay)) }.boxed_local()
     }
 
     /// That a queue is empty is proved by looks over 75 s, and then they become fewer by steps.
